@@ -1,0 +1,74 @@
+"""What a study wants shown, as data: the report decides how it looks in HTML, Markdown or CSV.
+
+Every chart carries its numbers, so that a table can stand beside it and a reader without eyes or colours can follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Scalar = str | int | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph, in plain words."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under named columns. `formats` gives a Python format spec a column ("" leaves the value alone)."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Scalar, ...], ...]
+    formats: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A named line or set of bars. `low`/`high` are the ends of an interval around each `y`, where there is one."""
+
+    name: str
+    x: tuple[float | str, ...]
+    y: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines over numbers, or bars over categories, described for those who cannot see it."""
+
+    title: str
+    kind: str  # "line", "bar" or "dot"
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    description: str
+    y_from_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One box of a block diagram: a stage of a network. `units` small boxes are drawn inside it."""
+
+    label: str
+    units: int
+    detail: str = ""
+    marked: int = 0  # how many of the units the other contenders do not have
+
+
+@dataclass(frozen=True, slots=True)
+class Diagram:
+    """Networks drawn as rows of blocks, one row a contender, aligned stage by stage."""
+
+    title: str
+    rows: tuple[tuple[str, tuple[Block, ...]], ...]
+    description: str
+
+
+Exhibit = Text | Table | Chart | Diagram

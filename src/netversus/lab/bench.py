@@ -1,0 +1,53 @@
+"""What a study's `measure(bench)` is given: contenders, data, options, a device, and what is already stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from netversus.errors import WeightsError
+from netversus.lab.contenders.load import load
+from netversus.lab.data.dataset import Dataset
+from netversus.records import ContenderCard
+
+
+@dataclass
+class Bench:
+    """One pass over one or more cells of the same study, options and seed.
+
+    `missing` names the contenders whose cells are not done; `contenders` are all that belong to the pass.
+    `stored(contender, metric)` gives the unit ids that are already stored for a cell that was interrupted.
+    `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done; with
+    no contender it is the first cell's. `weights` maps a contender to the file of weights trained in this run.
+    """
+
+    contenders: Sequence[ContenderCard]
+    data: Dataset
+    options: Any
+    seed: int
+    device: torch.device
+    stored: Callable[[str, str], Collection[str]]
+    scratch: Callable[[str], Path]
+    weights: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> int:
+        """How many classes the data have."""
+        return len(self.data.card.classes)
+
+    def model(self, card: ContenderCard, *, train: bool = False) -> nn.Module:
+        """The contender on the bench's device: in eval mode with its weights (those trained in this run where
+        there are any), or with `train` freshly initialised from the bench's seed and in train mode.
+
+        Raises:
+            WeightsError: the weights do not fit.
+        """
+        if train and not card.untrained:
+            raise WeightsError(f"{card.name} has weights already; training starts from scratch")
+        model = load(card, classes=self.classes, seed=self.seed, weights=self.weights.get(card.name))
+        return model.to(self.device).train(train)

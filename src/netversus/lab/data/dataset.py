@@ -1,0 +1,55 @@
+"""What every kind of data looks like to a study. Loads no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from netversus.errors import DataError
+from netversus.records import DataCard
+
+
+class ImageSet(ABC):
+    """One split: images with stable unit ids and labels.
+
+    `ids` are unique and do not depend on the machine; `labels` (int64, shape (n,)) index the classes of the
+    data card; `factors` maps a nuisance factor's name to one level an image, for slices.
+    """
+
+    ids: tuple[str, ...]
+    labels: NDArray[np.int64]
+    factors: Mapping[str, tuple[str, ...]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @abstractmethod
+    def image(self, index: int) -> Image.Image:
+        """The image at `index`, decoded, upright, mode RGB.
+
+        Raises:
+            DataError: the file changed or vanished since the data were opened.
+        """
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Opened data: the card and its splits ("train", "test")."""
+
+    card: DataCard
+    splits: Mapping[str, ImageSet]
+
+    def split(self, name: str) -> ImageSet:
+        """A split by name.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if name not in self.splits:
+            raise DataError(f"{self.card.name} has no {name} split, only {', '.join(self.splits) or 'none'}")
+        return self.splits[name]

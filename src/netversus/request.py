@@ -1,0 +1,80 @@
+"""What the user asks for: validated once, stored with the run, the same from Python, the command line and TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from netversus.errors import OptionError
+
+DEFAULT_CONTENDERS = ("resnet50", "resnet101")
+
+
+class Request(BaseModel):
+    """One comparison. `options` maps a study's name to its settings; `margins` maps "study.metric" to a margin."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contenders: Annotated[
+        tuple[str, ...],
+        Field(min_length=2, max_length=20, description="Contender specs, 2 to 20 of them."),
+    ] = DEFAULT_CONTENDERS
+    data: Annotated[str, Field(description="Data spec.")] = "digits"
+    studies: Annotated[
+        tuple[str, ...], Field(description="Studies to run; empty means the default ones.")
+    ] = ()
+    seed: Annotated[int, Field(ge=0, description="The seed from which all others derive.")] = 0
+    repeats: Annotated[
+        int,
+        Field(ge=1, le=100, description="Training seeds; fewer than 3 allow no claim about a recipe."),
+    ] = 1
+    budget: Annotated[
+        float | None, Field(gt=0, description="Seconds that the whole comparison may take; none: no limit.")
+    ] = None
+    level: Annotated[
+        float, Field(gt=0.5, lt=1, description="Confidence level of the intervals and of the error rate.")
+    ] = 0.95
+    device: Annotated[str, Field(description='"auto", "cpu", "cuda" or "cuda:N".')] = "auto"
+    strict: Annotated[bool, Field(description="Stop at the first bad file instead of naming it.")] = False
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    margins: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+
+
+def make_request(values: dict[str, Any]) -> Request:
+    """A validated request.
+
+    Raises:
+        OptionError: one line naming the first setting that does not fit.
+    """
+    try:
+        return Request.model_validate(values)
+    except ValidationError as error:
+        raise OptionError(describe(error)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The settings of a TOML file, unvalidated: flags given beside the file win over it.
+
+    Raises:
+        OptionError: the file cannot be read or is not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise OptionError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path} is not valid TOML: {error}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """The first problem of a validation, as one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "request"
+    came = "" if first["type"] == "missing" else f", got {first['input']!r}"
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {where!r}"
+    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{came}"

@@ -1,0 +1,156 @@
+"""The contract of a study. It knows no torch; `netversus.studies` finds the studies, `netversus.lab` serves them.
+
+A study is a folder whose `__init__.py` holds `STUDY = Study(...)` and beside it
+
+    measure.py    measure(bench) -> Iterator[Emission]          the torch code, loaded only when a cell runs
+    exhibit.py    exhibit(evidence) -> Iterable[Exhibit]        what the report shows; no torch; optional
+    README.md     method, limits, paper
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from netversus.exhibits import Exhibit
+from netversus.records import ContenderCard, DataCard, Question, Rates
+
+
+class Options(BaseModel):
+    """A study's settings, frozen. Each field with its description, bounds and default is declared once and
+    becomes an API argument, a command-line flag, a TOML key and a line of help."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Need(StrEnum):
+    """What must be at hand for a study to run; what lacks it is Skipped with the reason."""
+
+    LABELLED_IMAGES = "labelled images"
+    TRAIN_SPLIT = "a train split"
+    TRAINED_WEIGHTS = "trained weights"
+    SCRATCH_WEIGHTS = "a contender that can be trained from scratch"
+    TORCH_MODULE = "a contender that is a torch module"
+    QUIET_MACHINE = "an undisturbed machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a cost is estimated from: the data and what each contender costs on this machine."""
+
+    data: DataCard
+    rates: Mapping[str, Rates]
+
+    @property
+    def infer_seconds(self) -> float:
+        """Seconds to show one image to every contender."""
+        return sum(r.infer_seconds for r in self.rates.values())
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds to train every contender on one image."""
+        return sum(r.train_seconds for r in self.rates.values())
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the largest contender."""
+        return max((r.parameters for r in self.rates.values()), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """An estimate for one seed and all contenders: seconds, bytes of memory at the peak, bytes on disk."""
+
+    seconds: float
+    memory: int = 0
+    disk: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Options that fit a time budget, and one line for each thing that was cut to make them fit."""
+
+    options: Options
+    cuts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """One question asked of the contenders.
+
+    `together`: a cell holds all contenders (timings need each other); else one cell a contender, and those that
+    still lack observations are measured in one pass. `seeded`: one cell a training seed. `version` is raised when
+    the code changes what is observed: it is part of the cell's key. `cost(options, work)` and
+    `fit(options, work, seconds)` are pure; a study without `fit` is not shortened by a budget. `share` is the
+    part of a budget left over by the fixed costs that the study asks for, relative to the others.
+    """
+
+    name: str
+    question: str
+    questions: tuple[Question, ...]
+    cost: Callable[[Any, Work], Cost]
+    version: int = 1
+    needs: frozenset[Need] = frozenset()
+    provides: frozenset[Need] = frozenset()
+    options: type[Options] = Options
+    together: bool = False
+    seeded: bool = False
+    fit: Callable[[Any, Work, float], Fit] | None = None
+    share: float = 1.0
+    default: bool = True
+    module: str = field(default="")
+
+    def primary(self) -> Question | None:
+        """The question on which the study's answer rests, if it has one."""
+        return next((q for q in self.questions if q.role == "primary"), None)
+
+    def load_measure(self) -> Callable[[Any], Iterable[Any]]:
+        """The study's `measure` function. Loads torch."""
+        return import_module(f"{self.module}.measure").measure  # type: ignore[no-any-return]
+
+    def load_exhibit(self) -> Callable[[Evidence], Iterable[Exhibit]] | None:
+        """The study's `exhibit` function, or None. Loads no torch."""
+        try:
+            module = import_module(f"{self.module}.exhibit")
+        except ModuleNotFoundError as error:
+            if error.name != f"{self.module}.exhibit":
+                raise
+            return None
+        return module.exhibit  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The stored observations of one contender, metric and seed: `values[i]` (float64) was seen on `units[i]`."""
+
+    units: tuple[str, ...]
+    values: NDArray[np.float64]
+
+
+class Evidence(Protocol):
+    """What an `exhibit` function may look at: one study's stored evidence, and nothing else."""
+
+    @property
+    def contenders(self) -> Sequence[ContenderCard]:
+        """The contenders that have evidence, in the order of the request."""
+
+    @property
+    def data(self) -> DataCard:
+        """What the data are."""
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds that were measured."""
+
+    def series(self, contender: str, metric: str, seed: int | None = None) -> Series | None:
+        """Observations in stored order; the first seed when none is named; None where there are none."""
+
+    def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:
+        """An artifact's bytes, or None."""
