@@ -225,6 +225,16 @@ Outcome = Done | Skipped | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """One process that worked on a run: when (ISO 8601, UTC), by which command, with what, on what."""
+
+    started: str
+    command: str
+    versions: Mapping[str, str]
+    machine: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     """What one contender costs on this machine, calibrated: seconds an image, parameters, bytes."""
 
@@ -248,7 +258,8 @@ class Effect:
 class Finding:
     """What the analysis derives for contenders A and B on one question.
 
-    `value_a` and `value_b` are the contenders' own levels. `further_units` says for `undecided` about how many
+    `value_a` and `value_b` are the contenders' own levels, None where
+    the two could not be compared. `further_units` says for `undecided` about how many
     more units would decide. `scope` is "checkpoints" or "recipes". `p_value` is corrected for the questions asked
     (`p_raw` is not). `sentence` is for anyone, `expert` for a statistician.
     """
@@ -264,8 +275,8 @@ class Finding:
     unit: str
     paired_on: str
     n: int
-    value_a: float
-    value_b: float
+    value_a: float | None
+    value_b: float | None
     effect: Effect | None
     margin: float
     margin_declared: float

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from netversus.errors import OptionError
 
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 DEFAULT_CONTENDERS = ("resnet50", "resnet101")
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "90", "90s", "5m", "1h30m".
+
+    Raises:
+        ValueError: it is no length of time.
+    """
+    match = _DURATION.fullmatch(text.replace(" ", ""))
+    if not match or not any(match.groups()):
+        raise ValueError("expected a length of time such as 90s, 5m or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return 3600 * hours + 60 * minutes + seconds
 
 
 class Request(BaseModel):
@@ -32,7 +47,9 @@ class Request(BaseModel):
         Field(ge=1, le=100, description="Training seeds; fewer than 3 allow no claim about a recipe."),
     ] = 1
     budget: Annotated[
-        float | None, Field(gt=0, description="Seconds that the whole comparison may take; none: no limit.")
+        float | None,
+        BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value),
+        Field(gt=0, description='Seconds that all of it may take, or "90s", "5m", "1h30m"; none: no limit.'),
     ] = None
     level: Annotated[
         float, Field(gt=0.5, lt=1, description="Confidence level of the intervals and of the error rate.")
@@ -77,4 +94,5 @@ def describe(error: ValidationError) -> str:
     came = "" if first["type"] == "missing" else f", got {first['input']!r}"
     if first["type"] == "extra_forbidden":
         return f"there is no setting {where!r}"
-    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{came}"
+    said = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {said[0].lower()}{said[1:]}{came}"

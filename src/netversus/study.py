@@ -15,12 +15,11 @@ from enum import StrEnum
 from importlib import import_module
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from netversus.exhibits import Exhibit
 from netversus.records import ContenderCard, DataCard, Question, Rates
+from netversus.statistics.pairing import Sample
 
 
 class Options(BaseModel):
@@ -88,8 +87,8 @@ class Study:
     `together`: a cell holds all contenders (timings need each other); else one cell a contender, and those that
     still lack observations are measured in one pass. `seeded`: one cell a training seed. `version` is raised when
     the code changes what is observed: it is part of the cell's key. `cost(options, work)` and
-    `fit(options, work, seconds)` are pure; a study without `fit` is not shortened by a budget. `share` is the
-    part of a budget left over by the fixed costs that the study asks for, relative to the others.
+    `fit(options, work, seconds)` are pure; a study without `fit` is not shortened by a budget. `weights` names
+    the artifact in which a study leaves trained weights, for those that need them. `share` is the part of a budget left over by the fixed costs that the study asks for, relative to the others.
     """
 
     name: str
@@ -98,7 +97,7 @@ class Study:
     cost: Callable[[Any, Work], Cost]
     version: int = 1
     needs: frozenset[Need] = frozenset()
-    provides: frozenset[Need] = frozenset()
+    weights: str = ""
     options: type[Options] = Options
     together: bool = False
     seeded: bool = False
@@ -126,14 +125,6 @@ class Study:
         return module.exhibit  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """The stored observations of one contender, metric and seed: `values[i]` (float64) was seen on `units[i]`."""
-
-    units: tuple[str, ...]
-    values: NDArray[np.float64]
-
-
 class Evidence(Protocol):
     """What an `exhibit` function may look at: one study's stored evidence, and nothing else."""
 
@@ -149,7 +140,7 @@ class Evidence(Protocol):
     def seeds(self) -> Sequence[int]:
         """The seeds that were measured."""
 
-    def series(self, contender: str, metric: str, seed: int | None = None) -> Series | None:
+    def series(self, contender: str, metric: str, seed: int | None = None) -> Sample | None:
         """Observations in stored order; the first seed when none is named; None where there are none."""
 
     def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:

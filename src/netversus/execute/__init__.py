@@ -1,0 +1,1 @@
+"""Cells -> outcomes. `inprocess` loads torch; passes and listeners do not."""

@@ -20,10 +20,11 @@ from netversus.records import ContenderCard
 class Bench:
     """One pass over one or more cells of the same study, options and seed.
 
-    `missing` names the contenders whose cells are not done; `contenders` are all that belong to the pass.
+    `contenders` are those whose cells are not done yet.
     `stored(contender, metric)` gives the unit ids that are already stored for a cell that was interrupted.
-    `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done; with
-    no contender it is the first cell's. `weights` maps a contender to the file of weights trained in this run.
+    `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done. `flush()` writes down all that was yielded so far: call it before saving
+    a state that takes those observations for granted. `weights` maps a contender to the file of weights trained
+    in this run.
     """
 
     contenders: Sequence[ContenderCard]
@@ -33,6 +34,7 @@ class Bench:
     device: torch.device
     stored: Callable[[str, str], Collection[str]]
     scratch: Callable[[str], Path]
+    flush: Callable[[], None]
     weights: Mapping[str, Path] = field(default_factory=dict)
 
     @property

@@ -1,0 +1,247 @@
+"""Stored observations -> findings. Pairs on the unit id, corrects once for all the questions asked; loads no torch.
+
+The error rate is spent as the plan declared it. The primary question is the family that gets the whole rate, shared
+by the pairs of contenders; the secondary questions are a second family that shares the same rate among all its
+comparisons; slices are a third. Sharing is Bonferroni's, so that the intervals that are shown hold together and
+each verdict can be read off its own interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from netversus.errors import PairingError
+from netversus.evidence import StudyEvidence
+from netversus.plan import Plan
+from netversus.records import ContenderCard, Direction, Finding, Question, Role, Scale, Verdict
+from netversus.statistics.comparison import Comparison, compare, compare_across_seeds
+from netversus.statistics.pairing import Sample
+from netversus.store import RunStore
+from netversus.wording import expert_sentence, sentence
+
+FEWEST_IN_A_SLICE = 20
+FEWEST_SEEDS = 3
+
+Samples = Mapping[int, Mapping[str, Sample]]
+"""seed -> metric -> observations of one contender."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question about one pair of contenders, with the level that the correction leaves it."""
+
+    study: str
+    question: Question
+    a: ContenderCard
+    b: ContenderCard
+    level: float = 0.0
+    family: int = 1
+
+
+def analyse(store: RunStore) -> tuple[Finding, ...]:
+    """Every finding of a run, in the order of the plan; slices after their question."""
+    plan = store.plan()
+    declared = _declared_margins(store)
+    evidence = {study: StudyEvidence(store, plan, study) for study in plan.questions}
+    findings: list[Finding] = []
+    for asked in _with_levels(list(_asked(plan, evidence)), plan.request.level):
+        finding = _finding(plan, asked, evidence[asked.study], declared)
+        if finding is not None:
+            findings.append(finding)
+            if asked.question.role is Role.PRIMARY and asked.question.scale is Scale.PROPORTION:
+                findings.extend(_slices(store, plan, asked, evidence[asked.study], finding))
+    return tuple(findings)
+
+
+def _declared_margins(store: RunStore) -> Mapping[tuple[str, str], float]:
+    """The margin that each question had when it was first planned: before its data were seen."""
+    declared: dict[tuple[str, str], float] = {}
+    for plan in store.plans():
+        for study, questions in plan.questions.items():
+            for question in questions:
+                declared.setdefault((study, question.metric), question.margin)
+    return declared
+
+
+def _asked(plan: Plan, evidence: Mapping[str, StudyEvidence]) -> Iterator[_Asked]:
+    for study, questions in plan.questions.items():
+        for question in questions:
+            for a, b in combinations(evidence[study].contenders, 2):
+                yield _Asked(study, question, a, b)
+
+
+def _with_levels(asked: Sequence[_Asked], level: float) -> Iterator[_Asked]:
+    """Give each judged comparison its share of the error rate; what is only described keeps the plain level."""
+    sizes = {role: sum(_judged(each) and each.question.role is role for each in asked) for role in Role}
+    for each in asked:
+        family = max(1, sizes[each.question.role]) if _judged(each) else 1
+        yield replace(each, level=1 - (1 - level) / family, family=family)
+
+
+def _judged(asked: _Asked) -> bool:
+    question = asked.question
+    return (
+        question.scale is not Scale.FACT
+        and question.direction is not Direction.NEITHER
+        and question.role is not Role.DESCRIPTIVE
+    )
+
+
+def _finding(
+    plan: Plan, asked: _Asked, evidence: StudyEvidence, declared: Mapping[tuple[str, str], float]
+) -> Finding | None:
+    """The finding of one question about one pair; None where one of the two was not measured."""
+    samples = [_samples(evidence, card.name, asked.question) for card in (asked.a, asked.b)]
+    if not samples[0] or not samples[1]:
+        return None
+    try:
+        comparison, scope = _compared(asked, samples[0], samples[1], plan.request.seed)
+    except PairingError as error:
+        return _refused(asked, str(error), declared)
+    finding = _as_finding(asked, comparison, scope, declared)
+    return _with_words(replace(finding, caveats=_caveats(asked, finding, samples)))
+
+
+def _samples(evidence: StudyEvidence, contender: str, question: Question) -> Samples:
+    """What a question needs, by seed; a seed that lacks a part of it is left out."""
+    metrics = question.inputs or (question.metric,)
+    found = {}
+    for seed in evidence.seeds:
+        parts = {m: s for m in metrics if (s := evidence.series(contender, m, seed)) is not None}
+        if len(parts) == len(metrics):
+            found[seed] = parts
+    return found
+
+
+def _compared(asked: _Asked, a: Samples, b: Samples, seed: int) -> tuple[Comparison, str]:
+    """The comparison, and what it speaks of: these checkpoints, or the recipes that made them."""
+    question, level = asked.question, asked.level
+    common = sorted(set(a) & set(b))
+    if len(common) >= FEWEST_SEEDS and question.scale in (Scale.PROPORTION, Scale.MEAN):
+        one, two = ({s: side[s][question.metric] for s in common} for side in (a, b))
+        return compare_across_seeds(question, one, two, level=level, margin=question.margin, seed=seed), "recipes"
+    if len(common) > 1 and question.scale in (Scale.PROPORTION, Scale.MEAN):
+        question = replace(question, scale=Scale.MEAN)  # an average over two seeds is no longer 0 or 1
+        one, two = ({question.metric: _mean(side, common, question.metric)} for side in (a, b))
+    else:
+        one, two = dict(a[min(a)]), dict(b[min(b)])
+    return compare(question, one, two, level=level, margin=question.margin, seed=seed), "checkpoints"
+
+
+def _mean(samples: Samples, seeds: Sequence[int], metric: str) -> Sample:
+    """The mean over seeds on each unit."""
+    first = samples[seeds[0]][metric]
+    rows = []
+    for seed in seeds:
+        values = dict(zip(samples[seed][metric].units, samples[seed][metric].values, strict=True))
+        if values.keys() != set(first.units):
+            raise PairingError(f"seed {seed} was not measured on the units of seed {seeds[0]}")
+        rows.append([values[unit] for unit in first.units])
+    return Sample(first.units, np.mean(rows, axis=0))
+
+
+def _as_finding(
+    asked: _Asked, comparison: Comparison, scope: str, declared: Mapping[tuple[str, str], float]
+) -> Finding:
+    question = asked.question
+    p = comparison.p_value
+    return Finding(
+        study=asked.study,
+        metric=question.metric,
+        a=asked.a.name,
+        b=asked.b.name,
+        verdict=comparison.verdict if question.role is not Role.DESCRIPTIVE else Verdict.DESCRIBED,
+        role=question.role,
+        scale=question.scale,
+        direction=question.direction,
+        unit=question.unit,
+        paired_on=question.paired_on,
+        n=comparison.n,
+        value_a=comparison.value_a,
+        value_b=comparison.value_b,
+        effect=comparison.effect,
+        margin=question.margin,
+        margin_declared=declared[asked.study, question.metric],
+        method=comparison.method,
+        sentence="",
+        expert="",
+        p_raw=p,
+        p_value=None if p is None else min(1.0, p * asked.family),
+        further_units=comparison.further_units,
+        scope=scope,
+    )
+
+
+def _refused(asked: _Asked, reason: str, declared: Mapping[tuple[str, str], float]) -> Finding:
+    """Contenders that cannot be paired: no verdict, and the reason in the place of one."""
+    nothing = Comparison(n=0, value_a=0.0, value_b=0.0, verdict=Verdict.UNDECIDED, method="refused")
+    finding = _as_finding(asked, nothing, "checkpoints", declared)
+    words = f"No comparison: {reason}."
+    return replace(finding, value_a=None, value_b=None, caveats=(reason,), sentence=words, expert=words)
+
+
+def _with_words(finding: Finding) -> Finding:
+    return replace(finding, sentence=sentence(finding), expert=expert_sentence(finding))
+
+
+def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tuple[str, ...]:
+    """What the reader must know before believing the finding."""
+    found = []
+    a, b = asked.a, asked.b
+    speaks_of_weights = finding.scale is not Scale.FACT and finding.direction is not Direction.NEITHER
+    if a.recipe != b.recipe and finding.paired_on != "timing block" and speaks_of_weights:
+        found.append(
+            f"The weights come from different recipes ({a.recipe}; {b.recipe}): what the architecture does and what "
+            "the recipe does cannot be told apart here."
+        )
+    seeds = min(len(side) for side in samples)
+    if a.untrained and finding.paired_on == "image" and finding.scope == "checkpoints" and speaks_of_weights:
+        found.append(
+            f"{seeds} training {'seed' if seeds == 1 else 'seeds'}: this is about these two checkpoints, not about "
+            f"the architectures or the recipe; {FEWEST_SEEDS} seeds at least would allow that."
+        )
+    if finding.margin != finding.margin_declared:
+        found.append(f"The margin was {finding.margin_declared:g} when the run was planned and was changed later.")
+    return tuple(found)
+
+
+def _slices(
+    store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence, whole: Finding
+) -> Iterator[Finding]:
+    """The primary question within each class and each level of each nuisance factor: where do they differ?"""
+    if whole.verdict is Verdict.DESCRIBED or not whole.n:
+        return
+    a, b = (evidence.series(card.name, asked.question.metric) for card in (asked.a, asked.b))
+    groups = dict(_groups(store, plan, a.units)) if a and b else {}
+    for name, units in groups.items():
+        assert a is not None and b is not None
+        level = 1 - (1 - plan.request.level) / len(groups)
+        one, two = ({asked.question.metric: _only(sample, units)} for sample in (a, b))
+        comparison = compare(asked.question, one, two, level=level, margin=asked.question.margin, seed=0)
+        part = replace(asked, level=level, family=len(groups))
+        finding = _as_finding(part, comparison, "checkpoints", {(asked.study, asked.question.metric): whole.margin})
+        yield _with_words(replace(finding, role=Role.DESCRIPTIVE, slice=name))
+
+
+def _groups(store: RunStore, plan: Plan, measured: Sequence[str]) -> Iterator[tuple[str, set[str]]]:
+    """Slices that hold enough measured units, by name."""
+    columns = store.units("test")
+    if not columns:
+        return
+    seen = set(measured)
+    for column in [name for name in columns if name != "unit"]:
+        groups: dict[str, set[str]] = {}
+        for unit, value in zip(columns["unit"], columns[column], strict=True):
+            if unit in seen:
+                label = plan.data.classes[value] if column == "label" else str(value)
+                groups.setdefault(f"{'class' if column == 'label' else column}: {label}", set()).add(unit)
+        yield from ((name, units) for name, units in sorted(groups.items()) if len(units) >= FEWEST_IN_A_SLICE)
+
+
+def _only(sample: Sample, units: set[str]) -> Sample:
+    keep = [i for i, unit in enumerate(sample.units) if unit in units]
+    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep])

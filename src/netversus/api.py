@@ -1,0 +1,233 @@
+"""The whole way: declare -> plan -> execute -> analyse -> report. What `import netversus as nv` offers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netversus.analyse import analyse
+from netversus.errors import OptionError, UsageError
+from netversus.lab.contenders.availability import ensure_available
+from netversus.lab.contenders.resolve import resolve
+from netversus.lab.data import open_data
+from netversus.lab.rates import nominal_rates
+from netversus.plan import Plan, make_plan
+from netversus.provenance import this_session
+from netversus.records import ContenderCard, Done, Failed, Finding, Rates
+from netversus.report import build_view, write
+from netversus.request import Request, make_request
+from netversus.store import RunStore, new_run_path
+from netversus.studies import chosen_studies
+from netversus.study import Need
+
+if TYPE_CHECKING:
+    from netversus.execute.listener import Listener
+    from netversus.lab.data.dataset import Dataset
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what follows from it. Loads no torch."""
+
+    store: RunStore
+
+    @property
+    def path(self) -> Path:
+        """The run folder."""
+        return self.store.path
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan in force."""
+        return self.store.plan()
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the stored observations say, derived anew."""
+        return analyse(self.store)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cell that could run is done."""
+        return all(isinstance(o, Done) or (o is not None and not isinstance(o, Failed)) for o in self._outcomes())
+
+    def _outcomes(self) -> Iterable[Any]:
+        return (self.store.outcome(cell) for cell in self.plan.cells)
+
+    def table(self) -> str:
+        """The verdicts as a Markdown table: a row a question."""
+        from netversus.report.markdown import findings_table
+
+        return findings_table(build_view(self.store, self.findings))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the report; the suffix chooses HTML (default), Markdown, JSON or CSV. Returns where it lies."""
+        target = Path(path) if path is not None else self.path / "report.html"
+        write(build_view(self.store, self.findings), target)
+        return target
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run folder.
+
+    Raises:
+        RunFolderError: it is none.
+    """
+    return Run(RunStore.open(Path(path)))
+
+
+def compare(
+    *contenders: str,
+    data: str = "digits",
+    studies: Sequence[str] = (),
+    seed: int = 0,
+    out: str | Path | None = None,
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Run:
+    """Compare contenders on data, and return the finished run.
+
+    `settings` are those of `netversus.request.Request`: repeats, budget, level, device, strict, options, margins.
+    `out` names the run folder; an existing one is continued, and what it holds is not measured again.
+
+    Raises:
+        UsageError: one line saying what was expected, what came and what to do.
+    """
+    values = {"data": data, "studies": tuple(studies), "seed": seed, **settings}
+    if contenders:
+        values["contenders"] = contenders
+    return start(make_request(values), out=Path(out) if out is not None else None, listener=listener)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request whose contenders and data were found, before anything is loaded or run."""
+
+    request: Request
+    cards: tuple[ContenderCard, ...]
+    data: Dataset
+
+    def nominal_plan(self) -> Plan:
+        """The plan with rates that were not measured here. Loads no torch."""
+        rates = nominal_rates(self.cards)
+        return make_plan(self.request, self.cards, self.data.card, rates, self.request.device)
+
+
+def prepare(request: Request) -> Prepared:
+    """Find the contenders and the data. Loads no torch.
+
+    Raises:
+        UsageError: something that was asked for does not exist.
+    """
+    chosen_studies(request.studies)
+    data = open_data(request.data, seed=request.seed, strict=request.strict)
+    cards = tuple(resolve(text, data.card) for text in request.contenders)
+    names = [card.name for card in cards]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OptionError(f"{', '.join(twice)} was named twice", hint="a contender is compared with others, not itself")
+    return Prepared(request, cards, data)
+
+
+def start(request: Request, *, out: Path | None, listener: Listener | None = None) -> Run:
+    """Plan and run a request in a new run folder, or in an existing one, whose observations are used again."""
+    prepared = prepare(request)
+    prepared.nominal_plan()  # wrong options and margins are refused before anything slow happens
+    ensure_available(prepared.cards)
+    store = RunStore.create(out or new_run_path(RUNS, "-vs-".join(request.contenders[:3])))
+    with store.locked():
+        return _measure(prepared, store, None, listener)
+
+
+def resume(path: str | Path, *, listener: Listener | None = None) -> Run:
+    """Go on with a run where it was interrupted, with the plan that it has.
+
+    Raises:
+        RunFolderError: it is no run folder, or another process works on it.
+        UsageError: the data or a contender are no longer what was planned.
+    """
+    store = RunStore.open(Path(path))
+    with store.locked():
+        plan = store.plan()
+        prepared = prepare(plan.request)
+        _refuse_changes(plan, prepared)
+        ensure_available(prepared.cards)
+        return _measure(prepared, store, plan, listener)
+
+
+def _refuse_changes(plan: Plan, now: Prepared) -> None:
+    if now.data.card.digest != plan.data.digest:
+        raise UsageError(
+            f"the data {plan.data.spec} changed since the run was planned",
+            hint="compare anew, with --out naming a new folder",
+        )
+    for before, card in zip(plan.contenders, now.cards, strict=True):
+        if before.digest != card.digest:
+            raise UsageError(
+                f"{card.name} changed since the run was planned (its file, or the library's version)",
+                hint="compare anew, with --out naming a new folder",
+            )
+
+
+def _measure(prepared: Prepared, store: RunStore, plan: Plan | None, listener: Listener | None) -> Run:
+    """Everything that needs torch."""
+    from netversus.execute.inprocess import execute
+    from netversus.execute.listener import Silent
+    from netversus.lab.devices import describe_device, make_deterministic, resolve_device
+
+    listener = listener or Silent()
+    listener.opened(store.path)
+    device = resolve_device(prepared.request.device if plan is None else plan.device)
+    make_deterministic()
+    if plan is None:
+        plan = _calibrated_plan(prepared, str(device), listener)
+    store.add_plan(plan)
+    store.add_session(this_session([Path(sys.argv[0]).name, *map(shlex.quote, sys.argv[1:])], describe_device(device)))
+    _add_units(store, prepared.data)
+    listener.planned(plan)
+    execute(plan, store, prepared.data, device, listener)
+    run = Run(store)
+    store.write_findings(run.findings)
+    return run
+
+
+def _calibrated_plan(prepared: Prepared, device: str, listener: Listener) -> Plan:
+    """The plan with rates measured here where a budget needs them."""
+    import time
+
+    from netversus.lab.calibration import calibrate
+    from netversus.lab.devices import resolve_device
+
+    request = prepared.request
+    rates: Mapping[str, Rates] = nominal_rates(prepared.cards)
+    if request.budget is not None:
+        listener.noted("calibrating: a few steps of each contender, to see what fits the budget")
+        begin = time.monotonic()
+        train = any(study.weights for study in chosen_studies(request.studies))
+        classes = len(prepared.data.card.classes)
+        rates = calibrate(prepared.cards, classes, resolve_device(device), train=train)
+        request = replace_budget(request, time.monotonic() - begin)
+    plan = make_plan(request, prepared.cards, prepared.data.card, rates, device)
+    return replace(plan, request=prepared.request)
+
+
+def replace_budget(request: Request, spent: float) -> Request:
+    """The request with what the calibration spent taken off its budget; a tenth of it stays at least."""
+    assert request.budget is not None
+    return request.model_copy(update={"budget": max(0.1 * request.budget, request.budget - spent)})
+
+
+def _add_units(store: RunStore, data: Dataset) -> None:
+    for name, images in data.splits.items():
+        columns = {"label": images.labels.tolist(), **{k: list(v) for k, v in images.factors.items()}}
+        store.add_units(name, images.ids, columns)
+
+
+__all__ = ["Need", "Prepared", "Run", "compare", "open_run", "prepare", "resume", "start"]

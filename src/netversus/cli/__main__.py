@@ -1,0 +1,80 @@
+"""The command `netversus`: finds the subcommand, loads that one only, and turns errors into a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "compare": "Compare contenders on your data, and report.",
+    "report": "Write the report of a run again, as HTML, Markdown, JSON or CSV.",
+    "list": "List the studies, the contenders, or the data.",
+    "doctor": "Say what this machine can do.",
+    "export-data": "Write built-in data as files that other tools read.",
+}
+"""Name -> one line. The module is `netversus.cli.<name>` with underscores and holds `run(arguments)`."""
+
+HELP = """\
+Usage: netversus COMMAND [ARGUMENTS]
+
+  Which of these vision backbones should I use, and how sure are we?
+
+Commands:
+{commands}
+
+Options:
+  --version   Show the version.
+  --help      Show this message, or a command's own after its name.
+
+Exit codes: 0 fine, 1 internal error, 2 wrong use, 3 gate failed, 4 undecided,
+5 incomplete (a cell failed), 130 interrupted and resumable.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # PyTorch reads this once, before its first allocation: huge pages for large buffers, harmless elsewhere.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if not words or words[0] in ("--help", "-h"):
+        print(help_text(), end="")
+        return 0
+    if words[0] == "--version":
+        from netversus import __version__
+
+        print(f"netversus {__version__}")
+        return 0
+    return _run(words[0], words[1:])
+
+
+def help_text() -> str:
+    """The overview. Plain, so that it answers at once: a command's own help is Typer's."""
+    lines = (f"  {name:<12} {line}" for name, line in COMMANDS.items())
+    return HELP.format(commands="\n".join(lines))
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    from netversus.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_USAGE, NetversusError, nearest
+
+    if command not in COMMANDS:
+        hint = nearest(command, COMMANDS) or f"the commands are {', '.join(COMMANDS)}"
+        print(f"netversus: there is no command {command!r} ({hint})", file=sys.stderr)
+        return EXIT_USAGE
+    try:
+        module = import_module(f"netversus.cli.{command.replace('-', '_')}")
+        return int(module.run(arguments))
+    except NetversusError as error:
+        print(f"netversus: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("netversus: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_INTERNAL
+
+
+if __name__ == "__main__":
+    sys.exit(main())

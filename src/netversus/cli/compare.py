@@ -1,0 +1,154 @@
+"""`netversus compare`: the whole comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from netversus.api import Run, prepare, resume, start
+from netversus.cli.progress import listener_for
+from netversus.cli.study_options import help_lines, split_study_options
+from netversus.cli.terminal import console, run_command, table
+from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, OptionError
+from netversus.plan import Plan
+from netversus.quantities import amount, duration
+from netversus.report import build_view
+from netversus.request import Request, make_request, read_toml
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    rest, options = split_study_options(arguments)
+    if "--help" in rest:
+        run_command(_command({}), "compare", rest)
+        print(help_lines())
+        return EXIT_OK
+    return run_command(_command(options), "compare", rest)
+
+
+def parse_margins(pairs: Sequence[str]) -> dict[str, float]:
+    """The margins of "study.metric=value" pairs.
+
+    Raises:
+        OptionError: a pair is of another form.
+    """
+    margins = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        try:
+            margins[name] = float(value)
+        except ValueError:
+            raise OptionError(f"--margin must be study.metric=number, got {pair!r}") from None
+    return margins
+
+
+def merged(below: Any, above: dict[str, dict[str, Any]]) -> Any:
+    """The study options of a file with those of flags laid over them."""
+    if not isinstance(below, dict):
+        return below  # of a wrong type: the request says so
+    return {**below, **{study: {**below.get(study, {}), **values} for study, values in above.items()}}
+
+
+def _command(options: dict[str, dict[str, Any]]) -> Any:
+    def compare(
+        contenders: Annotated[
+            list[str] | None, typer.Argument(help="Contender specs; resnet50 and resnet101 by default.")
+        ] = None,
+        data: Annotated[str | None, typer.Option(help="Data: a name, a folder, hf:NAME. Default: digits.")] = None,
+        study: Annotated[list[str] | None, typer.Option(help="A study to run; may be repeated.")] = None,
+        budget: Annotated[str | None, typer.Option(help="Time that all of it may take: 90s, 5m, 1h30m.")] = None,
+        seed: Annotated[int | None, typer.Option(help="Seed from which all others derive.")] = None,
+        repeats: Annotated[int | None, typer.Option(help="Training seeds.")] = None,
+        level: Annotated[float | None, typer.Option(help="Confidence level, 0.95 by default.")] = None,
+        margin: Annotated[list[str] | None, typer.Option(help="study.metric=number; may be repeated.")] = None,
+        device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+        strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
+        config: Annotated[Path | None, typer.Option(help="TOML file with the same settings.")] = None,
+        out: Annotated[Path | None, typer.Option(help="Run folder; an existing one is added to.")] = None,
+        resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
+        dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    ) -> int:
+        """Compare two or more contenders on the same images, and say which is better and how sure we are."""
+        screen = console()
+        if resume is not None:
+            return _watched(screen, None, resume)
+        given = {
+            "contenders": tuple(contenders) if contenders else None,
+            "data": data,
+            "studies": tuple(study) if study else None,
+            "budget": budget,
+            "seed": seed,
+            "repeats": repeats,
+            "level": level,
+            "margins": parse_margins(margin) if margin else None,
+            "device": device,
+            "strict": strict or None,
+        }
+        flags = {key: value for key, value in given.items() if value is not None}
+        values = (read_toml(config) if config else {}) | flags
+        request = make_request(values | {"options": merged(values.get("options", {}), options)})
+        if dry_run:
+            print_plan(screen, prepare(request).nominal_plan())
+            return EXIT_OK
+        return _watched(screen, request, out)
+
+    return compare
+
+
+def _watched(screen: Console, request: Request | None, path: Path | None) -> int:
+    """Run or resume under a listener; end with the verdicts and where the report lies."""
+    with listener_for(screen) as listener:
+        try:
+            run = resume(path, listener=listener) if request is None else start(request, out=path, listener=listener)
+        except KeyboardInterrupt:
+            how = f"go on with: netversus compare --resume {listener.path}" if listener.path else "nothing was run"
+            screen.print(f"interrupted; {how}", markup=False)
+            return EXIT_INTERRUPTED
+    _print_verdicts(screen, run)
+    screen.print(f"report: {run.report()}", markup=False)
+    if not run.complete:
+        screen.print(f"incomplete: retry what failed with: netversus compare --resume {run.path}", markup=False)
+        return EXIT_INCOMPLETE
+    return EXIT_OK
+
+
+def _print_verdicts(screen: Console, run: Run) -> None:
+    view = build_view(run.store, run.findings)
+    rows = [
+        (f.study, f.metric, f"{f.a} / {f.b}", f.verdict.value, f.sentence)
+        for f in run.findings
+        if not f.slice and f.role != "descriptive"
+    ]
+    screen.print()
+    screen.print(table("Verdicts", ("study", "metric", "A / B", "verdict", "in words"), rows))
+    screen.print(view.headline, markup=False, style="bold")
+
+
+def print_plan(screen: Console, plan: Plan) -> None:
+    """The plan: who, on what, which cells, how long, how much memory and disk, what was cut."""
+    for card in plan.contenders:
+        screen.print(f"contender  {card.name}: {card.architecture}, weights {card.weights}", markup=False)
+    splits = ", ".join(f"{count:,} {name}" for name, count in plan.data.splits.items())
+    screen.print(f"data       {plan.data.name}: {splits} images, {len(plan.data.classes)} classes", markup=False)
+    rows = [
+        (
+            cell.study,
+            ", ".join(cell.contenders),
+            str(cell.seed),
+            f"not run: {cell.blocked}" if cell.blocked else duration(cell.seconds or 0.0),
+        )
+        for cell in plan.cells
+    ]
+    screen.print(table("Cells", ("study", "contenders", "seed", "estimated time"), rows))
+    for cut in plan.cuts:
+        screen.print(f"cut        {cut}", markup=False)
+    measured = all(rate.measured for rate in plan.rates.values())
+    how = "calibrated here" if measured else "for a nominal machine; a budget calibrates this one first"
+    screen.print(
+        f"in all     {duration(plan.cost.seconds)} ({how}), memory {amount(float(plan.cost.memory), 'bytes')}, "
+        f"disk {amount(float(plan.cost.disk), 'bytes')}",
+        markup=False,
+    )

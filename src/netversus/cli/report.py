@@ -1,0 +1,31 @@
+"""`netversus report`: the report of a stored run, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netversus.api import open_run
+from netversus.cli.terminal import run_command
+from netversus.errors import EXIT_OK
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    return run_command(_report, "report", arguments)
+
+
+def _report(
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    out: Annotated[
+        list[Path] | None, typer.Option(help="Where to: .html, .md, .json or .csv; may be repeated.")
+    ] = None,
+) -> int:
+    """Derive the findings anew from the stored observations and write the report."""
+    opened = open_run(path)
+    for target in out or [path / "report.html"]:
+        print(opened.report(target))
+    return EXIT_OK

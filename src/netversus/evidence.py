@@ -1,0 +1,66 @@
+"""One study's stored evidence, as its `exhibit` function and the analysis see it. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from netversus.plan import Plan
+from netversus.records import Cell, ContenderCard, DataCard
+from netversus.statistics.pairing import Sample
+from netversus.store import CellStore, RunStore
+
+
+@dataclass(frozen=True)
+class StudyEvidence:
+    """What is stored for the cells of one study in the plan in force, finished or not."""
+
+    store: RunStore
+    plan: Plan
+    study: str
+
+    @cached_property
+    def cells(self) -> tuple[tuple[Cell, CellStore], ...]:
+        """The study's cells with their folders, in the order of the plan."""
+        return tuple((cell, self.store.cell(cell)) for cell in self.plan.cells if cell.study == self.study)
+
+    @property
+    def contenders(self) -> Sequence[ContenderCard]:
+        """The contenders that have evidence, in the order of the request."""
+        seen = {contender for _, contender, _ in self._samples}
+        return [card for card in self.plan.contenders if card.name in seen]
+
+    @property
+    def data(self) -> DataCard:
+        """What the data are."""
+        return self.plan.data
+
+    @property
+    def seeds(self) -> Sequence[int]:
+        """The seeds that were measured."""
+        return sorted({seed for seed, _, _ in self._samples})
+
+    @cached_property
+    def _samples(self) -> Mapping[tuple[int, str, str], Sample]:
+        """(seed, contender, metric) -> observations."""
+        return {
+            (cell.seed, contender, metric): sample
+            for cell, stored in self.cells
+            for (contender, metric), sample in stored.observations().items()
+        }
+
+    def series(self, contender: str, metric: str, seed: int | None = None) -> Sample | None:
+        """Observations in stored order; the first seed when none is named; None where there are none."""
+        seeds = self.seeds if seed is None else (seed,)
+        found = (self._samples.get((s, contender, metric)) for s in seeds)
+        return next((sample for sample in found if sample is not None), None)
+
+    def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:
+        """An artifact's bytes, or None."""
+        for cell, stored in self.cells:
+            if seed in (None, cell.seed) and (not contender or contender in cell.contenders):
+                content = stored.artifact(name, contender)
+                if content is not None:
+                    return content
+        return None

@@ -1,0 +1,195 @@
+"""Run the passes one after another in this process."""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from netversus.errors import NetversusError
+from netversus.execute.listener import Listener
+from netversus.execute.passes import Pass, passes
+from netversus.lab.bench import Bench
+from netversus.lab.data.dataset import Dataset
+from netversus.plan import Plan
+from netversus.records import Artifact, Cell, Done, Emission, Failed, Observations, Outcome, Skipped
+from netversus.store import CellStore, RunStore
+from netversus.studies import get_study
+
+FLUSH_SECONDS = 2.0  # a kill loses at most this much of what was seen
+
+
+def execute(plan: Plan, store: RunStore, data: Dataset, device: torch.device, listener: Listener) -> None:
+    """Run every cell that is not done. What is stored when a KeyboardInterrupt passes through can be resumed."""
+    work = passes(plan.cells, lambda cell: isinstance(store.outcome(cell), Done))
+    for number, each in enumerate(work):
+        listener.started(each, number + 1, len(work))
+        _run(_Runner(plan, store, data, device, listener), each)
+
+
+@dataclass
+class _Runner:
+    """What running a pass needs."""
+
+    plan: Plan
+    store: RunStore
+    data: Dataset
+    device: torch.device
+    listener: Listener
+
+
+def _run(runner: _Runner, work: Pass) -> None:
+    """A pass, each of its cells to an outcome."""
+    ready = [cell for cell in work.cells if not _skipped(runner, work, cell)]
+    if not ready:
+        return
+    begin = time.monotonic()
+    failure = _measure(runner, Pass(tuple(ready)))
+    if failure and len(ready) > 1:
+        runner.listener.noted(f"{work.label}: {failure[0]}; going on with each contender alone")
+        for cell in ready:
+            _run(runner, Pass((cell,)))
+        return
+    for cell in ready:
+        _end(runner, work, cell, failure, time.monotonic() - begin)
+
+
+def _skipped(runner: _Runner, work: Pass, cell: Cell) -> bool:
+    reason = cell.blocked or _missing_weights(runner, cell)
+    if reason:
+        _write(runner, work, cell, Skipped(cell.key, reason), 0.0)
+    return bool(reason)
+
+
+def _missing_weights(runner: _Runner, cell: Cell) -> str:
+    for other in runner.plan.cells:
+        if other.key in cell.after and not isinstance(runner.store.outcome(other), Done):
+            return f"it needs the weights of {other.study} of {', '.join(other.contenders)}, which is not done"
+    return ""
+
+
+def _end(
+    runner: _Runner, work: Pass, cell: Cell, failure: tuple[str, str] | None, seconds: float
+) -> None:
+    outcome: Outcome
+    if failure:
+        outcome = Failed(cell.key, *failure)
+    else:
+        count = sum(len(series.units) for series in runner.store.cell(cell).observations().values())
+        outcome = Done(cell.key, seconds, count)
+    _write(runner, work, cell, outcome, seconds)
+
+
+def _write(runner: _Runner, work: Pass, cell: Cell, outcome: Outcome, seconds: float) -> None:
+    """Write an outcome; where even that fails, it is said and the cell stays open for a resume."""
+    try:
+        runner.store.cell(cell).begin(cell)
+        runner.store.cell(cell).end(outcome)
+    except OSError as error:
+        outcome = Failed(cell.key, _explain(error))
+    runner.listener.ended(work, outcome, seconds)
+
+
+def _measure(runner: _Runner, work: Pass) -> tuple[str, str] | None:
+    """Measure a pass. Returns the error in words and its traceback, or None."""
+    try:
+        sink = _Sink({name: runner.store.cell(cell) for cell in work.cells for name in cell.contenders})
+        try:
+            for cell in work.cells:
+                runner.store.cell(cell).begin(cell)
+            for emission in get_study(work.study).load_measure()(_bench(runner, work, sink)):
+                _take(runner, work, sink, emission)
+        finally:
+            sink.flush()
+    except Exception as error:  # the one catch-all: a cell's error is its outcome
+        return _explain(error), "".join(traceback.format_exception(error))
+    finally:
+        if runner.device.type == "cuda":
+            with suppress(RuntimeError):
+                torch.cuda.empty_cache()
+    return None
+
+
+def _take(runner: _Runner, work: Pass, sink: _Sink, emission: Emission) -> None:
+    if isinstance(emission, Observations):
+        sink.add(emission)
+    elif isinstance(emission, Artifact):
+        sink.cell(emission.contender).add_artifact(emission)
+    else:
+        runner.listener.progressed(work, emission)
+    sink.flush_when_due()
+
+
+def _bench(runner: _Runner, work: Pass, sink: _Sink) -> Bench:
+    names = [name for cell in work.cells for name in cell.contenders]
+    study = get_study(work.study)
+    return Bench(
+        contenders=[card for card in runner.plan.contenders if card.name in names],
+        data=runner.data,
+        options=study.options.model_validate(dict(work.cells[0].options)),
+        seed=work.cells[0].seed,
+        device=runner.device,
+        stored=lambda contender, metric: sink.cell(contender).units(contender, metric),
+        scratch=lambda contender: sink.cell(contender).state(),
+        flush=sink.flush,
+        weights=_weights(runner, work),
+    )
+
+
+def _weights(runner: _Runner, work: Pass) -> Mapping[str, Path]:
+    """The weights that earlier cells of this run trained, by contender."""
+    found = {}
+    for other in runner.plan.cells:
+        if any(other.key in cell.after for cell in work.cells):
+            name = other.contenders[0]
+            found[name] = runner.store.cell(other).artifact_path(get_study(other.study).weights, name)
+    return found
+
+
+@dataclass
+class _Sink:
+    """Observations on their way to their cells, flushed every few seconds and at the end."""
+
+    cells: Mapping[str, CellStore]
+    waiting: dict[str, list[Observations]] = field(default_factory=dict)
+    flushed: float = field(default_factory=time.monotonic)
+
+    def cell(self, contender: str) -> CellStore:
+        """The cell of a contender; what belongs to all lies in the first."""
+        return self.cells[contender] if contender else next(iter(self.cells.values()))
+
+    def add(self, observations: Observations) -> None:
+        """Keep observations until the next flush."""
+        self.waiting.setdefault(observations.contender, []).append(observations)
+
+    def flush_when_due(self) -> None:
+        """Flush if the last one is a while ago."""
+        if time.monotonic() - self.flushed >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write down all that waits."""
+        self.flushed = time.monotonic()
+        while self.waiting:
+            contender, batches = self.waiting.popitem()
+            self.cell(contender).append(batches)
+
+
+def _explain(error: BaseException) -> str:
+    """One line for the report: what happened, in the user's words where they are known."""
+    if isinstance(error, NetversusError):
+        return str(error)
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(error):
+        return "out of memory: " + (str(error).splitlines()[0] if str(error) else "the system had none left")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full: {error}"
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return f"cannot write: {error}"
+    lines = str(error).splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

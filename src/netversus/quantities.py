@@ -1,0 +1,102 @@
+"""How a number is said: with its unit, in a precision that a reader can use. Pure; used by words and report alike.
+
+Units as studies declare them: "%" (stored as a fraction), "s", "images/s", "parameters", "MACs", "bytes", "px",
+"layers", "nats", and "" for a plain number.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from netversus.records import Effect, Scale
+
+_DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+MINUS = "−"
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A level: 0.832 in "%" is "83.2 %", 25557032 in "parameters" is "25.6 M"."""
+    if value is None or not isfinite(value):
+        return "–"
+    if unit == "%":
+        return f"{_signed(f'{100 * value:.1f}')} %"
+    if unit == "s":
+        return _scaled(value, _SECONDS, "s")
+    if unit == "bytes":
+        return _scaled(value, _BINARY, "B")
+    if unit in ("parameters", "MACs"):
+        return _scaled(value, _DECIMAL, "").rstrip()
+    if unit in ("px", "layers"):
+        return f"{value:,.0f}"
+    return _signed(_plain(value))
+
+
+def difference(value: float, unit: str) -> str:
+    """A signed difference: 0.012 in "%" is "+1.2 points"."""
+    sign = "+" if value > 0 else ""
+    if unit == "%":
+        points = f"{100 * value:.1f}" if abs(value) >= 0.001 or value == 0 else f"{100 * value:.2f}"
+        return f"{sign}{_signed(points)} points"
+    return f"{sign}{amount(value, unit)}" if unit != "" else f"{sign}{_signed(_plain(value))}"
+
+
+def times(value: float) -> str:
+    """A ratio: "1.47×"."""
+    return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
+
+
+def effect_text(effect: Effect, scale: Scale, unit: str) -> str:
+    """An estimate in its own terms: a ratio for RATIO, else a signed difference."""
+    return times(effect.estimate) if scale is Scale.RATIO else difference(effect.estimate, unit)
+
+
+def interval_text(effect: Effect, scale: Scale, unit: str) -> str:
+    """The ends of an interval, in brackets."""
+    if scale is Scale.RATIO:
+        return f"[{times(effect.low)}, {times(effect.high)}]"
+    low, high = difference(effect.low, unit), difference(effect.high, unit)
+    return f"[{low.removesuffix(' points')}, {high}]"
+
+
+def margin_text(margin: float, scale: Scale, unit: str) -> str:
+    """A practical margin: "1.0 points", "5 %" for a ratio."""
+    if scale is Scale.RATIO:
+        return f"{100 * margin:g} %"
+    if unit == "%":
+        return f"{100 * margin:g} {'point' if margin == 0.01 else 'points'}"
+    return amount(margin, unit)
+
+
+def p_text(p: float) -> str:
+    """A p value: never "0.000"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people: "41 s", "6 min", "1 h 20 min"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _scaled(value: float, steps: tuple[tuple[float, str], ...], base: str) -> str:
+    size = abs(value)
+    factor, name = next(((f, n) for f, n in steps if size >= f), (1.0, base) if base != "s" else steps[-1])
+    return f"{_signed(_three_digits(value / factor))} {name}"
+
+
+def _three_digits(value: float) -> str:
+    size = abs(value)
+    return f"{value:.0f}" if size >= 100 or value == 0 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _signed(text: str) -> str:
+    """A true minus sign, so that numbers align and are read as numbers."""
+    return text.replace("-", MINUS, 1) if text.startswith("-") else text

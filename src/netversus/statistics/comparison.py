@@ -1,0 +1,397 @@
+"""The door to the statistics: one question, two contenders, one verdict.
+
+The question's scale chooses the method; `netversus.statistics.equivalence` tells how an interval becomes a verdict.
+Two guards stand before `A better` and `B better`: the test that goes with the interval must reject at the same level
+(an interval alone is too sure of itself with few units), and so few units that no test could reject decide nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import inf, log1p, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+from scipy.stats import ttest_ind
+
+from netversus.errors import PairingError, StatisticsError
+from netversus.records import Direction, Effect, Question, Scale, Verdict
+from netversus.statistics.bootstrap import (
+    bootstrap,
+    bootstrap_p,
+    draws_for,
+    percentile_interval,
+    two_way_bootstrap,
+)
+from netversus.statistics.equivalence import decide
+from netversus.statistics.estimators import Estimator, estimator
+from netversus.statistics.means import paired_bootstrap, paired_t, rule_of_three, t_is_safe
+from netversus.statistics.pairing import Paired, Sample, fraction, pair
+from netversus.statistics.permutation import FEW, SignFlip, exchange_test, sign_flip, units_needed
+from netversus.statistics.power import further_seeds, further_units
+from netversus.statistics.proportions import mcnemar_mid_p, tabulate, tango
+from netversus.statistics.ratios import hodges_lehmann, log_ratios, order_effects, signed_rank_p
+
+Array = NDArray[np.float64]
+
+LEAST_SEEDS = 3
+_CORRELATED = 0.2  # lag-1 autocorrelation of timing blocks that is worth a word
+_ROUNDING = 1e-13  # differences this close, relative to the values, are the same
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What two contenders' observations say on one question.
+
+    `value_a` and `value_b` are their levels: means; medians for a ratio; the estimator's value for an aggregate.
+    `effect` is None where no interval can be stated (a fact, too few units). `p_value` is two-sided, uncorrected;
+    None for a fact. `further_units` goes with `undecided`: about how many more units (seeds, when compared across
+    seeds) decide with 80 % probability if the truth is as estimated; None where no number would.
+    `discordant` counts, for a proportion, the units that only B and that only A got right.
+    """
+
+    n: int
+    value_a: float
+    value_b: float
+    effect: Effect | None
+    p_value: float | None
+    verdict: Verdict
+    further_units: int | None
+    method: str
+    discordant: tuple[int, int] | None = None
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A comparison before its verdict. `effect` is on the scale of differences: logarithms for a ratio."""
+
+    n: int
+    value_a: float
+    value_b: float
+    effect: Effect | None
+    p_value: float
+    method: str
+    discordant: tuple[int, int] | None = None
+    caveats: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Spread:
+    """Standard error over seeds and units, the seeds' part of its square, and its degrees of freedom."""
+
+    error: float
+    over_seeds: float
+    freedom: float
+
+
+def compare(
+    question: Question,
+    a: Mapping[str, Sample],
+    b: Mapping[str, Sample],
+    *,
+    level: float,
+    margin: float,
+    seed: int,
+) -> Comparison:
+    """Compare contenders A and B on one question.
+
+    Args:
+        question: its scale chooses the method, its direction the better side.
+        a: A's observations by metric; only `question.metric` is read, or `question.inputs` for an aggregate.
+        b: B's observations.
+        level: confidence level of the interval; 1 - level is the error rate of the verdict.
+        margin: practical margin, as `Question.margin` explains it; named before the data were seen.
+        seed: of the bootstrap, where there is one. The order of the units does not matter.
+
+    Raises:
+        PairingError: a metric is missing, or the contenders were not measured on the same units.
+        StatisticsError: values that do not fit the scale, an unknown estimator, a level or margin out of range.
+    """
+    fraction(level, "the level")
+    if not margin >= 0:
+        raise StatisticsError(f"a margin must not be negative, got {margin}")
+    if question.scale is Scale.AGGREGATE:
+        return _judged(question, _aggregate(question, a, b, level, seed), level, margin)
+    paired = pair(_sample(a, question.metric, "A"), _sample(b, question.metric, "B"))
+    if question.scale is Scale.FACT:
+        return _fact(question, paired, margin)
+    if question.scale is Scale.PROPORTION:
+        measured = _proportion(paired, level)
+    elif question.scale is Scale.RATIO:
+        measured = _ratio(paired, level)
+    else:
+        measured = _mean(paired.by_unit(), level, seed)
+    return _judged(question, measured, level, margin)
+
+
+def compare_across_seeds(
+    question: Question,
+    a: Mapping[int, Sample],
+    b: Mapping[int, Sample],
+    *,
+    level: float,
+    margin: float,
+    seed: int,
+) -> Comparison:
+    """Compare two recipes, each trained from several seeds: the claim reaches beyond the checkpoints at hand.
+
+    The variance comes from a bootstrap over seeds and units at once, the interval from Student's t with
+    Satterthwaite's degrees of freedom; Welch's test on the seeds' means is the cross-check. The seeds of A and of B
+    need not be the same, the units must be. `further_units` counts seeds of each contender.
+
+    Raises:
+        PairingError: the seeds were not measured on the same units.
+        StatisticsError: fewer than 3 seeds of a contender, or a question that is not of means or proportions.
+    """
+    if question.scale not in (Scale.PROPORTION, Scale.MEAN):
+        raise StatisticsError(
+            f"recipes are compared on means and proportions, {question.metric} is {question.scale}"
+        )
+    if min(len(a), len(b)) < LEAST_SEEDS:
+        raise StatisticsError(
+            f"a claim about recipes needs at least {LEAST_SEEDS} seeds of each, got {len(a)} and {len(b)}",
+            hint="train more seeds, or compare the checkpoints",
+        )
+    fraction(level, "the level")
+    values_a, values_b = _by_seed(a, b)
+    spread = _spread(values_a, values_b, draws_for(level), seed)
+    judged = _judged(question, _recipes(values_a, values_b, spread, level), level, margin)
+    if judged.verdict is not Verdict.UNDECIDED:
+        return judged
+    difference = judged.value_b - judged.value_a
+    seeds = min(len(a), len(b))
+    further = further_seeds(seeds, difference, spread.error, spread.over_seeds, margin, level=level)
+    return replace(judged, further_units=further)
+
+
+def _judged(question: Question, measured: _Measured, level: float, margin: float) -> Comparison:
+    """The verdict, and what it would still take to reach one."""
+    ratio = question.scale is Scale.RATIO
+    reach = log1p(margin) if ratio else margin
+    least = units_needed(1 - level)
+    effect = measured.effect
+    further = None
+    if question.direction is Direction.NEITHER:
+        verdict = Verdict.DESCRIBED
+    elif effect is None:
+        verdict, further = Verdict.UNDECIDED, least - measured.n if measured.n < least else None
+    else:
+        verdict = decide(effect.low, effect.high, reach, question.direction)
+        unproven = verdict is not Verdict.EQUIVALENT and measured.p_value > 1 - level
+        if unproven or (measured.n < least and question.scale is not Scale.PROPORTION):
+            verdict = Verdict.UNDECIDED
+        if verdict is Verdict.UNDECIDED:
+            half = (effect.high - effect.low) / 2
+            further = further_units(measured.n, effect.estimate, half, reach, level=level)
+            further = further and max(further, least - measured.n)
+    return Comparison(
+        n=measured.n,
+        value_a=measured.value_a,
+        value_b=measured.value_b,
+        effect=_exponential(effect) if ratio and effect else effect,
+        p_value=measured.p_value,
+        verdict=verdict,
+        further_units=further,
+        method=measured.method,
+        discordant=measured.discordant,
+        caveats=measured.caveats,
+    )
+
+
+def _fact(question: Question, paired: Paired, margin: float) -> Comparison:
+    value_a, value_b = float(paired.a.mean()), float(paired.b.mean())
+    difference = value_b - value_a
+    verdict = decide(difference, difference, margin, question.direction)
+    return Comparison(len(paired), value_a, value_b, None, None, verdict, None, "compared directly")
+
+
+def _proportion(paired: Paired, level: float) -> _Measured:
+    table = tabulate(paired.a, paired.b)
+    return _Measured(
+        n=table.n,
+        value_a=(table.both + table.only_a) / table.n,
+        value_b=(table.both + table.only_b) / table.n,
+        effect=tango(table.only_b, table.only_a, table.n, level),
+        p_value=mcnemar_mid_p(table.only_b, table.only_a),
+        method="McNemar mid-p, Tango score interval",
+        discordant=(table.only_b, table.only_a),
+    )
+
+
+def _mean(paired: Paired, level: float, seed: int) -> _Measured:
+    differences = paired.differences
+    measured = _Measured(len(paired), float(paired.a.mean()), float(paired.b.mean()), None, 1.0, "paired t")
+    if len(paired) < 2:
+        return replace(measured, method="none: one unit has no spread")
+    largest = max(np.abs(paired.a).max(), np.abs(paired.b).max())
+    if np.ptp(differences) <= _ROUNDING * largest:
+        scale = float(np.ptp(np.concatenate([paired.a, paired.b])))
+        return _without_spread(measured, float(differences[0]), scale, level)
+    if len(paired) < FEW:
+        flips = sign_flip(differences, seed=seed)
+        method = f"paired t interval, {_flips(flips)}"
+        effect = paired_t(differences, level).effect
+        return replace(
+            measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level)
+        )
+    if t_is_safe(differences):
+        test = paired_t(differences, level)
+        return replace(measured, effect=test.effect, p_value=test.p_value)
+    test = paired_bootstrap(differences, level, seed=seed)
+    method = f"paired Bayesian bootstrap, {draws_for(level)} draws"
+    return replace(measured, effect=test.effect, p_value=test.p_value, method=method)
+
+
+def _ratio(paired: Paired, level: float) -> _Measured:
+    logs = log_ratios(paired.a, paired.b)
+    caveats = []
+    if len(paired) >= 3:
+        order = order_effects(logs)
+        if order.autocorrelation > max(_CORRELATED, 2 / sqrt(len(paired))):
+            caveats.append(
+                f"neighbouring blocks resemble each other (autocorrelation {order.autocorrelation:.2f}): "
+                "the interval is too narrow"
+            )
+        if order.trend_p < 1 - level:
+            caveats.append(f"the ratio drifts with time (rank correlation {order.trend:+.2f})")
+    return _Measured(
+        n=len(paired),
+        value_a=float(np.median(paired.a)),
+        value_b=float(np.median(paired.b)),
+        effect=hodges_lehmann(logs, level),
+        p_value=signed_rank_p(logs),
+        method="Hodges-Lehmann of log-ratios, Wilcoxon signed-rank interval",
+        caveats=tuple(caveats),
+    )
+
+
+def _aggregate(
+    question: Question, a: Mapping[str, Sample], b: Mapping[str, Sample], level: float, seed: int
+) -> _Measured:
+    function = estimator(question.estimator)
+    inputs_a, inputs_b, n = _inputs(question, a, b)
+    once = np.ones((1, n))
+    value_a, value_b = float(function(inputs_a, once)[0]), float(function(inputs_b, once)[0])
+    measured = _Measured(n, value_a, value_b, None, 1.0, "none: too few units")
+    if n < units_needed(1 - level):
+        return measured
+    draws = bootstrap(
+        lambda w: function(inputs_b, w) - function(inputs_a, w), n, draws=draws_for(level), seed=seed
+    )
+    if np.ptp(draws) == 0:
+        return _without_spread(measured, value_b - value_a, max(1.0, abs(value_a), abs(value_b)), level)
+    effect = percentile_interval(value_b - value_a, draws, n, level)
+    method = f"paired Bayesian bootstrap, {len(draws)} draws"
+    if n >= FEW:
+        return replace(measured, effect=effect, p_value=bootstrap_p(draws), method=method)
+    flips = _exchanged(function, inputs_a, inputs_b, n, seed)
+    method = f"{method}, {_flips(flips)}"
+    return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
+
+
+def _without_spread(measured: _Measured, difference: float, scale: float, level: float) -> _Measured:
+    """Every unit says the same: the interval covers what the share of units not seen to differ could still do."""
+    if scale == 0:
+        return replace(measured, method="none: every value is the same")
+    half = scale * rule_of_three(measured.n, level)
+    # All differences equal and not zero: a sign-flip test rejects as surely as it can.
+    p = min(1.0, 2.0 ** (1 - measured.n)) if difference else 1.0
+    effect = Effect(difference, difference - half, difference + half, level)
+    return replace(measured, effect=effect, p_value=p, method="all differences equal, rule-of-three interval")
+
+
+def _exchanged(
+    function: Estimator, inputs_a: Mapping[str, Array], inputs_b: Mapping[str, Array], n: int, seed: int
+) -> SignFlip:
+    """The exchange test of an aggregate: both contenders' units side by side, weights of 0 and 1 choose."""
+    joined = {name: np.concatenate([inputs_a[name], inputs_b[name]]) for name in inputs_a}
+
+    def statistic(swapped: Array) -> Array:
+        kept = 1 - swapped
+        as_a, as_b = np.hstack([kept, swapped]), np.hstack([swapped, kept])
+        return np.asarray(function(joined, as_b) - function(joined, as_a))
+
+    return exchange_test(statistic, n, seed=seed)
+
+
+def _inputs(
+    question: Question, a: Mapping[str, Sample], b: Mapping[str, Sample]
+) -> tuple[dict[str, Array], dict[str, Array], int]:
+    """The aggregate's inputs of A and of B, all in the order of the unit ids, and the number of units."""
+    if not question.inputs:
+        raise StatisticsError(f"the aggregate {question.metric} names no inputs")
+    paired = {m: pair(_sample(a, m, "A"), _sample(b, m, "B")).by_unit() for m in question.inputs}
+    first = paired[question.inputs[0]]
+    for metric, one in paired.items():
+        if one.units != first.units:
+            raise PairingError(
+                f"{metric} and {question.inputs[0]} were not measured on the same units: "
+                f"{len(one)} and {len(first)} units"
+            )
+    return {m: p.a for m, p in paired.items()}, {m: p.b for m, p in paired.items()}, len(first)
+
+
+def _spread(values_a: Array, values_b: Array, draws: int, seed: int) -> _Spread:
+    """Of the difference between shapes (seeds of A, n) and (seeds of B, n), by a bootstrap over both."""
+    error = float(two_way_bootstrap(values_a, values_b, draws=draws, seed=seed).std(ddof=1))
+    parts = [float(v.mean(axis=1).var(ddof=1)) / len(v) for v in (values_a, values_b)]
+    over_units = max(0.0, error**2 - sum(parts))
+    uncertain = sum(p**2 / (len(v) - 1) for p, v in zip(parts, (values_a, values_b), strict=True))
+    uncertain += over_units**2 / max(1, values_a.shape[1] - 1)
+    return _Spread(error, sum(parts), error**4 / uncertain if uncertain else inf)
+
+
+def _recipes(values_a: Array, values_b: Array, spread: _Spread, level: float) -> _Measured:
+    means_a, means_b = values_a.mean(axis=1), values_b.mean(axis=1)
+    n = values_a.shape[1]
+    method = f"two-way bootstrap over {len(means_a)} and {len(means_b)} seeds and {n} units, t interval"
+    measured = _Measured(n, float(means_a.mean()), float(means_b.mean()), None, 1.0, method)
+    difference = measured.value_b - measured.value_a
+    if spread.error == 0:
+        scale = float(np.ptp(np.concatenate([values_a, values_b])))
+        return _without_spread(measured, difference, scale, level)
+    half = float(student.isf((1 - level) / 2, spread.freedom)) * spread.error
+    p = float(2 * student.sf(abs(difference) / spread.error, spread.freedom))
+    effect = Effect(difference, difference - half, difference + half, level)
+    return replace(measured, effect=effect, p_value=p, caveats=_welch_caveat(means_a, means_b, p, level))
+
+
+def _welch_caveat(means_a: Array, means_b: Array, p: float, level: float) -> tuple[str, ...]:
+    if np.ptp(means_a) == 0 and np.ptp(means_b) == 0:
+        return ()
+    welch = float(ttest_ind(means_b, means_a, equal_var=False).pvalue)
+    if (welch <= 1 - level) == (p <= 1 - level):
+        return ()
+    return (f"Welch's test on the seeds' means alone says otherwise (p = {welch:.2g}, here p = {p:.2g})",)
+
+
+def _by_seed(a: Mapping[int, Sample], b: Mapping[int, Sample]) -> tuple[Array, Array]:
+    """Both contenders' values, shapes (seeds, n), seeds in order, units ordered by their ids."""
+    first = next(iter(a.values()))
+    pairs_a = [pair(first, a[s]).by_unit() for s in sorted(a)]
+    pairs_b = [pair(first, b[s]).by_unit() for s in sorted(b)]
+    return np.array([p.b for p in pairs_a]), np.array([p.b for p in pairs_b])
+
+
+def _sample(samples: Mapping[str, Sample], metric: str, who: str) -> Sample:
+    if metric not in samples:
+        raise PairingError(f"{who} was not measured on {metric}, only on {', '.join(samples) or 'nothing'}")
+    return samples[metric]
+
+
+def _exponential(effect: Effect) -> Effect:
+    low, centre, high = np.exp([effect.low, effect.estimate, effect.high])
+    return Effect(float(centre), float(low), float(high), effect.level)
+
+
+def _flips(flips: SignFlip) -> str:
+    return f"{'exact ' if flips.exact else ''}sign-flip test"
+
+
+def _few(flips: SignFlip, level: float) -> tuple[str, ...]:
+    if flips.smallest <= (1 - level) / 5:
+        return ()
+    return (f"so few units cannot give a two-sided p below {flips.smallest:.3g}",)

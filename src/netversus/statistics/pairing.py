@@ -1,0 +1,149 @@
+"""Pair two series of observations on their unit ids, or refuse: nothing is dropped and nothing is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from netversus.errors import PairingError, StatisticsError
+
+_SHOWN = 3  # unit ids named in a message
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What one contender gave: `values[i]` (float64, shape (n,)) was seen on `units[i]`."""
+
+    units: Sequence[str]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Paired:
+    """Contenders A and B on the same units: `a[i]` and `b[i]` (float64, shape (n,)) were seen on `units[i]`."""
+
+    units: tuple[str, ...]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def differences(self) -> NDArray[np.float64]:
+        """B - A on each unit, shape (n,)."""
+        return self.b - self.a
+
+    def by_unit(self) -> Paired:
+        """The same pairs ordered by unit id, so that a seeded result does not depend on the order seen."""
+        order = sorted(range(len(self)), key=self.units.__getitem__)
+        return Paired(tuple(self.units[i] for i in order), self.a[order], self.b[order])
+
+
+def pair(a: Sample, b: Sample) -> Paired:
+    """A and B on their common units, in the order of A.
+
+    Raises:
+        PairingError: no units, a unit twice, a value that is not finite, or units that only one of them has.
+    """
+    values_a, values_b = _checked(a, "A"), _checked(b, "B")
+    units = tuple(a.units)
+    if units == tuple(b.units):
+        return Paired(units, values_a, values_b)
+    place = {unit: i for i, unit in enumerate(b.units)}
+    only_a = [unit for unit in units if unit not in place]
+    known = set(units)
+    only_b = [unit for unit in b.units if unit not in known]
+    if only_a or only_b:
+        raise PairingError(
+            f"A and B were not measured on the same units: {_named(only_a)} only in A, {_named(only_b)} only in B",
+            hint="measure both contenders on the same units, or complete the one that was interrupted",
+        )
+    return Paired(units, values_a, values_b[[place[unit] for unit in units]])
+
+
+def cluster_means(sample: Sample, cluster_of: Mapping[str, str]) -> Sample:
+    """One value a cluster (several crops or corruptions of one image): the mean of its units.
+
+    Clusters come in order of first appearance. Units of one cluster are not independent, their means are.
+
+    Raises:
+        PairingError: a unit has no cluster, or the sample is not valid.
+    """
+    values = _checked(sample, "the sample")
+    homeless = [unit for unit in sample.units if unit not in cluster_of]
+    if homeless:
+        raise PairingError(f"every unit needs a cluster, {_named(homeless)} have none")
+    names = list(dict.fromkeys(cluster_of[unit] for unit in sample.units))
+    place = {name: i for i, name in enumerate(names)}
+    index = np.array([place[cluster_of[unit]] for unit in sample.units])
+    sums = np.bincount(index, weights=values, minlength=len(names))
+    return Sample(tuple(names), sums / np.bincount(index, minlength=len(names)))
+
+
+def vector(values: ArrayLike, what: str, *, least: int = 1) -> NDArray[np.float64]:
+    """`values` as a finite float64 array of shape (n,) with n >= `least`.
+
+    Raises:
+        StatisticsError: another shape, too few values, or one that is not finite.
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise StatisticsError(f"{what} must have one dimension, got shape {array.shape}")
+    if len(array) < least:
+        raise StatisticsError(f"{what} must have at least {least} values, got {len(array)}")
+    if not np.isfinite(array).all():
+        raise StatisticsError(f"{what} must be finite, {(~np.isfinite(array)).sum()} of {len(array)} are not")
+    return array
+
+
+def fraction(value: float, what: str) -> float:
+    """`value` strictly between 0 and 1.
+
+    Raises:
+        StatisticsError: it is not.
+    """
+    if not 0 < value < 1:
+        raise StatisticsError(f"{what} must lie strictly between 0 and 1, got {value}")
+    return float(value)
+
+
+def _checked(sample: Sample, who: str) -> NDArray[np.float64]:
+    values = np.asarray(sample.values, dtype=np.float64)
+    if values.ndim != 1 or len(values) != len(sample.units):
+        raise PairingError(
+            f"{who} must have one value a unit, got {len(sample.units)} units and shape {values.shape}"
+        )
+    if len(values) == 0:
+        raise PairingError(f"{who} has no units", hint="absence is not a zero: measure it first")
+    if len(set(sample.units)) != len(values):
+        raise PairingError(
+            f"a unit may appear once, in {who} {_named(_repeated(sample.units))} appear more often"
+        )
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise PairingError(
+            f"every value must be finite, in {who} it is not so for {_named([unit for unit, wrong in zip(sample.units, bad, strict=True) if wrong])}"
+        )
+    return values
+
+
+def _repeated(units: Iterable[str]) -> list[str]:
+    seen: set[str] = set()
+    twice: dict[str, None] = {}
+    for unit in units:
+        if unit in seen:
+            twice[unit] = None
+        seen.add(unit)
+    return list(twice)
+
+
+def _named(units: Sequence[str]) -> str:
+    """How many units, and the ids of a few."""
+    if not units:
+        return "0 units"
+    shown = ", ".join(units[:_SHOWN]) + (", ..." if len(units) > _SHOWN else "")
+    return f"{len(units)} unit{'s' if len(units) > 1 else ''} ({shown})"

@@ -1,0 +1,152 @@
+"""Ratios of positive numbers, such as the times of interleaved blocks. Worked on as differences of logarithms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, floor, sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, spearmanr, wilcoxon
+
+from netversus.errors import StatisticsError
+from netversus.records import Effect
+from netversus.statistics.bootstrap import bootstrap, draws_for, percentile_interval
+from netversus.statistics.pairing import fraction, vector
+
+Array = NDArray[np.float64]
+
+_EXACT = 60  # up to here the signed-rank distribution is computed, beyond it is as good as normal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEffects:
+    """What the order of measurement did: lag-1 autocorrelation, and Spearman's correlation with time and its p."""
+
+    autocorrelation: float
+    trend: float
+    trend_p: float
+
+
+def log_ratios(a: ArrayLike, b: ArrayLike) -> Array:
+    """log(B / A) on each unit, shape (n,).
+
+    Raises:
+        StatisticsError: the shapes differ, or a value is not positive.
+    """
+    values_a, values_b = vector(a, "the values of A"), vector(b, "the values of B")
+    if values_a.shape != values_b.shape:
+        raise StatisticsError(f"a ratio needs paired values, got {len(values_a)} and {len(values_b)}")
+    bad = int(((values_a <= 0) | (values_b <= 0)).sum())
+    if bad:
+        raise StatisticsError(f"a ratio needs positive values, {bad} of {len(values_a)} units have others")
+    return np.log(values_b) - np.log(values_a)
+
+
+def hodges_lehmann(values: ArrayLike, level: float) -> Effect | None:
+    """The Hodges-Lehmann centre of `values` (shape (n,)) with the interval of Wilcoxon's signed-rank test.
+
+    The centre is the median of the n (n + 1) / 2 means of two values; the ends are their k-th smallest and
+    k-th largest. No table of them is made: each is found by bisection on the count below, O(n log n) a step.
+    None when n is too small for the level (fewer than 6 for 0.95).
+    """
+    ordered = np.sort(vector(values, "the values"))
+    n = len(ordered)
+    pairs = n * (n + 1) // 2
+    k = _critical_rank(n, (1 - fraction(level, "the level")) / 2)
+    if k < 1:
+        return None
+    centre = (_pair_mean(ordered, (pairs + 1) // 2) + _pair_mean(ordered, pairs // 2 + 1)) / 2
+    return Effect(centre, _pair_mean(ordered, k), _pair_mean(ordered, pairs + 1 - k), level)
+
+
+def ratio(a: ArrayLike, b: ArrayLike, level: float) -> Effect | None:
+    """The ratio B / A: Hodges-Lehmann of the log-ratios, with its interval; None when n is too small."""
+    effect = hodges_lehmann(log_ratios(a, b), level)
+    return effect and Effect(exp(effect.estimate), exp(effect.low), exp(effect.high), level)
+
+
+def signed_rank_p(values: ArrayLike) -> float:
+    """Two-sided p of Wilcoxon's signed-rank test; zeros are split between the signs."""
+    array = vector(values, "the values")
+    if not array.any():
+        return 1.0
+    return float(wilcoxon(array, zero_method="zsplit").pvalue)
+
+
+def percentile_ratio(a: ArrayLike, b: ArrayLike, percent: float, level: float, *, seed: int) -> Effect:
+    """The ratio B / A of a percentile (50, 95, 99) over paired units, with a Bayesian bootstrap interval.
+
+    Raises:
+        StatisticsError: fewer than 2 units, values that are not positive, or a percentile outside (0, 100).
+    """
+    log_ratios(a, b)  # checks both
+    share = fraction(percent / 100, "the percentile / 100")
+    values_a, values_b = vector(a, "A", least=2), vector(b, "B", least=2)
+    order_a, order_b = np.argsort(values_a, kind="stable"), np.argsort(values_b, kind="stable")
+    sorted_a, sorted_b = np.log(values_a[order_a]), np.log(values_b[order_b])
+
+    def statistic(weights: Array) -> Array:
+        return _weighted_percentile(sorted_b, weights[:, order_b], share) - _weighted_percentile(
+            sorted_a, weights[:, order_a], share
+        )
+
+    n = len(values_a)
+    draws = bootstrap(statistic, n, draws=draws_for(level), seed=seed)
+    effect = percentile_interval(float(statistic(np.ones((1, n)))[0]), draws, n, level)
+    return Effect(exp(effect.estimate), exp(effect.low), exp(effect.high), level)
+
+
+def order_effects(values: ArrayLike) -> OrderEffects:
+    """Autocorrelation and trend of values in the order of measurement, shape (n,), n >= 3; zeros if constant."""
+    array = vector(values, "the values", least=3)
+    centred = array - array.mean()
+    power = float(centred @ centred)
+    if np.ptp(array) == 0 or power == 0:
+        return OrderEffects(0.0, 0.0, 1.0)
+    trend = spearmanr(np.arange(len(array)), array)
+    return OrderEffects(
+        float(centred[1:] @ centred[:-1]) / power, float(trend.statistic), float(trend.pvalue)
+    )
+
+
+def _critical_rank(n: int, tail: float) -> int:
+    """The largest k with P(W < k) <= tail for the signed-rank statistic W under symmetry; 0 if there is none."""
+    if n > _EXACT:
+        mean, spread = n * (n + 1) / 4, sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        return floor(mean - float(norm.isf(tail)) * spread + 0.5)
+    chances = np.ones(1)
+    for rank in range(1, n + 1):
+        grown = np.zeros(len(chances) + rank)
+        grown[: len(chances)] += chances / 2
+        grown[rank:] += chances / 2
+        chances = grown
+    return int(np.searchsorted(np.cumsum(chances), tail * (1 + 1e-12), side="right"))
+
+
+def _pair_mean(ordered: Array, rank: int) -> float:
+    """The `rank`-th smallest (from 1) of the means (x_i + x_j) / 2, i <= j, to the last bits of a float."""
+    low, high = float(ordered[0]), float(ordered[-1])
+
+    def reached(mean: float) -> bool:
+        twice = int(np.searchsorted(ordered, 2 * mean - ordered, side="right").sum())
+        return twice + int(np.searchsorted(ordered, mean, side="right")) >= 2 * rank
+
+    if reached(low):
+        return low
+    while high - low > 1e-15 * max(abs(low), abs(high)):
+        middle = (low + high) / 2
+        if not low < middle < high:
+            break
+        if reached(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def _weighted_percentile(ordered: Array, weights: Array, share: float) -> Array:
+    """The smallest value whose cumulative weight reaches the share, for each row of weights (k, n)."""
+    cumulative = np.cumsum(weights, axis=1)
+    reached = cumulative >= share * cumulative[:, -1:]
+    return np.asarray(ordered[reached.argmax(axis=1)])

@@ -1,0 +1,106 @@
+"""Which contender classifies more images of the user's own data correctly?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from netversus.records import Direction, Question, Role, Scale
+from netversus.study import Cost, Fit, Need, Options, Study, Work
+
+FEWEST_IMAGES = 100  # below this no practical margin can be told from chance
+
+
+class AccuracyOptions(Options):
+    """Settings of the accuracy study."""
+
+    images: Annotated[
+        int | None, Field(ge=1, description="Test images, from the recorded shuffle; none: all of them.")
+    ] = None
+    batch: Annotated[int, Field(ge=1, le=4096, description="Images in a batch.")] = 64
+    order_seed: Annotated[int, Field(ge=0, description="Seed of the shuffle in which images are read.")] = 0
+
+
+def _cost(options: AccuracyOptions, work: Work) -> Cost:
+    images = _images(options, work)
+    pixels = (work.data.image_size or 224) ** 2
+    return Cost(
+        seconds=images * work.infer_seconds,
+        memory=4 * work.parameters * len(work.rates) + options.batch * pixels * 3 * 4 * 20,
+        disk=images * len(work.rates) * 6 * 8,
+    )
+
+
+def _images(options: AccuracyOptions, work: Work) -> int:
+    available = work.data.splits.get("test", 0)
+    return min(available, options.images or available)
+
+
+def _fit(options: AccuracyOptions, work: Work, seconds: float) -> Fit:
+    wanted = _images(options, work)
+    images = min(wanted, max(FEWEST_IMAGES, int(seconds / work.infer_seconds)))
+    if images == wanted:
+        return Fit(options)
+    cut = f"accuracy: {images:,} of {wanted:,} test images fit the budget"
+    return Fit(options.model_copy(update={"images": images}), (cut,))
+
+
+STUDY = Study(
+    name="accuracy",
+    question="Which contender classifies more images correctly, and whose confidence can be trusted?",
+    questions=(
+        Question(
+            metric="top1",
+            asks="Which contender's first answer is right more often?",
+            scale=Scale.PROPORTION,
+            direction=Direction.HIGHER,
+            unit="%",
+            paired_on="image",
+            margin=0.01,
+            role=Role.PRIMARY,
+        ),
+        Question(
+            metric="top5",
+            asks="Whose five best answers hold the right one more often?",
+            scale=Scale.PROPORTION,
+            direction=Direction.HIGHER,
+            unit="%",
+            paired_on="image",
+            margin=0.01,
+        ),
+        Question(
+            metric="nll",
+            asks="Who gives the right class more probability (negative log-likelihood)?",
+            scale=Scale.MEAN,
+            direction=Direction.LOWER,
+            unit="nats",
+            paired_on="image",
+            margin=0.05,
+        ),
+        Question(
+            metric="brier",
+            asks="Whose probabilities are nearer to the truth (Brier score)?",
+            scale=Scale.MEAN,
+            direction=Direction.LOWER,
+            unit="",
+            paired_on="image",
+            margin=0.01,
+        ),
+        Question(
+            metric="ece",
+            asks="Whose confidence matches how often it is right (expected calibration error)?",
+            scale=Scale.AGGREGATE,
+            direction=Direction.LOWER,
+            unit="%",
+            paired_on="image",
+            margin=0.02,
+            estimator="expected_calibration_error",
+            inputs=("confidence", "top1"),
+        ),
+    ),
+    needs=frozenset({Need.LABELLED_IMAGES, Need.TRAINED_WEIGHTS}),
+    options=AccuracyOptions,
+    cost=_cost,
+    fit=_fit,
+)

@@ -1,0 +1,92 @@
+"""Each contender's own level, against chance; where they differ, class by class; how well they are calibrated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from netversus.exhibits import Chart, Exhibit, Series, Table
+from netversus.statistics.proportions import above_chance
+from netversus.study import Evidence
+
+BINS = 10
+
+
+def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
+    """Tables and charts of one accuracy study."""
+    yield _levels(evidence)
+    yield from _agreement(evidence)
+    yield from _reliability(evidence)
+
+
+def _levels(evidence: Evidence) -> Table:
+    chance = 1 / len(evidence.data.classes)
+    rows: list[tuple[str | float | None, ...]] = []
+    for card in evidence.contenders:
+        for seed in evidence.seeds:
+            series = evidence.series(card.name, "top1", seed)
+            if series is not None:
+                right, n = int(series.values.sum()), len(series.units)
+                test = above_chance(right, n, chance)
+                interval = f"[{100 * test.proportion.low:.1f}, {100 * test.proportion.high:.1f}]"
+                rows.append((card.name, str(seed), n, 100 * right / n, interval, test.p_value))
+    return Table(
+        title="Each contender's own top-1",
+        columns=("contender", "seed", "images", "top-1 (%)", "95 % interval", f"p, above {100 * chance:.1f} %"),
+        rows=tuple(rows),
+        formats=("", "", ",d", ".1f", "", ".2g"),
+        note="Clopper-Pearson interval; exact binomial test against guessing evenly. "
+        "Overlapping intervals do not mean that two contenders are equal: the paired difference decides.",
+    )
+
+
+def _agreement(evidence: Evidence) -> Iterator[Table]:
+    """How often two contenders are right together, alone, or not at all, on the first seed."""
+    cards = evidence.contenders
+    rows: list[tuple[str | int, ...]] = []
+    for i, a in enumerate(cards):
+        for b in cards[i + 1 :]:
+            one, two = evidence.series(a.name, "top1"), evidence.series(b.name, "top1")
+            if one is None or two is None:
+                continue
+            by_unit = dict(zip(two.units, two.values, strict=True))
+            pairs = [(x > 0, by_unit[u] > 0) for u, x in zip(one.units, one.values, strict=True) if u in by_unit]
+            counts = [pairs.count(kind) for kind in ((True, True), (True, False), (False, True), (False, False))]
+            rows.append((a.name, b.name, *counts))
+    if rows:
+        yield Table(
+            title="The same images, both contenders",
+            columns=("A", "B", "both right", "only A right", "only B right", "both wrong"),
+            rows=tuple(rows),
+            formats=("", "", ",d", ",d", ",d", ",d"),
+        )
+
+
+def _reliability(evidence: Evidence) -> Iterator[Chart]:
+    """Accuracy against confidence, in bins that hold enough images to mean something."""
+    lines = []
+    for card in evidence.contenders:
+        confidence, top1 = evidence.series(card.name, "confidence"), evidence.series(card.name, "top1")
+        if confidence is None or top1 is None or confidence.units != top1.units:
+            continue
+        bins = np.minimum((confidence.values * BINS).astype(int), BINS - 1)
+        used = [b for b in range(BINS) if np.count_nonzero(bins == b) >= 5]
+        lines.append(
+            Series(
+                name=card.name,
+                x=tuple(float(100 * confidence.values[bins == b].mean()) for b in used),
+                y=tuple(float(100 * top1.values[bins == b].mean()) for b in used),
+            )
+        )
+    if lines:
+        lines.append(Series(name="perfectly calibrated", x=(0.0, 100.0), y=(0.0, 100.0)))
+        yield Chart(
+            title="Can the confidence be believed?",
+            kind="line",
+            x_label="mean confidence (%)",
+            y_label="top-1 (%)",
+            series=tuple(lines),
+            description="Accuracy against confidence in bins of at least five images; on the diagonal they agree.",
+            y_from_zero=True,
+        )

@@ -1,0 +1,76 @@
+"""Show each image once to every contender and keep what each said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from netversus.errors import CellError
+from netversus.lab.bench import Bench
+from netversus.lab.evaluation import Batch, batches, predict, shuffled
+from netversus.records import ContenderCard, Emission, Observations, Progress
+
+METRICS = ("top1", "top5", "nll", "brier", "confidence", "predicted")
+
+
+def measure(bench: Bench) -> Iterator[Emission]:
+    """Per-image observations of every metric, batch by batch, all contenders on the same decoded batch.
+
+    Batches are cut from the recorded shuffle before anything is skipped, so that a resumed cell meets the same
+    batches, and so the same floating-point sums, as an undisturbed one.
+    """
+    images = bench.data.split("test")
+    order = shuffled(len(images), bench.options.order_seed)[: bench.options.images]
+    models = {card.name: bench.model(card) for card in bench.contenders}
+    for batch in batches(images, order, bench.options.batch, bench.device):
+        for card in bench.contenders:
+            if not _stored(bench, card, batch):
+                logits = predict(models[card.name], batch.inputs(card.preprocessing))
+                yield from observe(card, batch, logits)
+        yield Progress(batch.stop, len(order), "images")
+
+
+def _stored(bench: Bench, card: ContenderCard, batch: Batch) -> bool:
+    return all(set(batch.ids) <= set(bench.stored(card.name, metric)) for metric in METRICS)
+
+
+def observe(card: ContenderCard, batch: Batch, logits: Tensor) -> Iterator[Observations]:
+    """The metrics of one batch. `logits` is float32, shape (batch, classes).
+
+    NLL in nats; Brier score summed over the classes, in [0, 2] (Brier 1950); confidence is the largest
+    probability. Ties in the logits go to the lower class index, as argmax does. With five classes or fewer
+    top-5 is 1 by definition.
+
+    Raises:
+        CellError: the outputs do not fit the data's classes, or are not finite.
+    """
+    _check(card, batch, logits)
+    labels = torch.from_numpy(batch.labels)
+    log_probabilities = logits.double().log_softmax(dim=1)
+    probabilities = log_probabilities.exp()
+    best = logits.topk(min(5, logits.shape[1]), dim=1).indices
+    predicted = logits.argmax(dim=1)
+    truth = torch.nn.functional.one_hot(labels, logits.shape[1])
+    values = {
+        "top1": predicted == labels,
+        "top5": (best == labels[:, None]).any(dim=1),
+        "nll": -log_probabilities.gather(1, labels[:, None])[:, 0],
+        "brier": (probabilities - truth).square().sum(dim=1),
+        "confidence": probabilities.max(dim=1).values,
+        "predicted": predicted,
+    }
+    for metric in METRICS:
+        yield Observations(card.name, metric, batch.ids, tuple(values[metric].double().tolist()))
+
+
+def _check(card: ContenderCard, batch: Batch, logits: Tensor) -> None:
+    if logits.ndim != 2 or logits.shape[0] != len(batch.ids) or logits.shape[1] <= batch.labels.max():
+        raise CellError(
+            f"{card.name} gave outputs of shape {tuple(logits.shape)} for {len(batch.ids)} images; "
+            f"the data need ({len(batch.ids)}, at least {int(batch.labels.max()) + 1})"
+        )
+    if not bool(torch.isfinite(logits).all()):
+        first = batch.ids[int((~torch.isfinite(logits)).any(dim=1).nonzero()[0, 0])]
+        raise CellError(f"{card.name} gave NaN or infinite outputs, first on {first}")
