@@ -209,9 +209,7 @@ def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tup
     return tuple(found)
 
 
-def _slices(
-    store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence, whole: Finding
-) -> Iterator[Finding]:
+def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence, whole: Finding) -> Iterator[Finding]:
     """The primary question within each class and each level of each nuisance factor: where do they differ?"""
     if whole.verdict is Verdict.DESCRIBED or not whole.n:
         return

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netversus.errors import OptionError, nearest
+from netversus.quantities import duration
 from netversus.records import Cell, ContenderCard, DataCard, Question, Rates, digest
 from netversus.request import Request, describe
 from netversus.studies import chosen_studies
@@ -60,7 +61,10 @@ def make_plan(
     work = Work(data, rates)
     chosen = _choose(request, work)
     cells = _cells(request, work, contenders, device, chosen)
-    runs = len(_seeds(request))
+    seconds = sum(cell.seconds or 0.0 for cell in cells)
+    cuts = [cut for c in chosen for cut in c.cuts]
+    if request.budget is not None and seconds > 1.01 * request.budget:
+        cuts.append(f"the shortest useful plan takes {duration(seconds)}, the budget is {duration(request.budget)}")
     return Plan(
         request=request,
         contenders=tuple(contenders),
@@ -71,16 +75,21 @@ def make_plan(
         questions={c.study.name: _with_margins(c.study, request.margins) for c in chosen},
         cells=cells,
         cost=Cost(
-            seconds=sum(cell.seconds or 0.0 for cell in cells),
+            seconds=seconds,
             memory=max((c.cost.memory for c in chosen), default=0),
-            disk=sum(c.cost.disk * (runs if c.study.seeded else 1) for c in chosen),
+            disk=sum(c.cost.disk * _runs(c.study, request) for c in chosen),
         ),
-        cuts=tuple(cut for c in chosen for cut in c.cuts),
+        cuts=tuple(cuts),
     )
 
 
 def _seeds(request: Request) -> tuple[int, ...]:
     return tuple(request.seed + i for i in range(request.repeats))
+
+
+def _runs(study: Study, request: Request) -> int:
+    """How often a study is run: once a seed where it trains, or measures what was trained."""
+    return request.repeats if study.seeded or Need.TRAINED_WEIGHTS in study.needs else 1
 
 
 def _choose(request: Request, work: Work) -> tuple[_Chosen, ...]:
@@ -117,7 +126,7 @@ def _refuse_unknown(what: str, given: Iterable[str], known: Sequence[str]) -> No
 def _fit(chosen: list[_Chosen], work: Work, request: Request) -> list[_Chosen]:
     """Share the budget: what needs less than its share leaves the rest to the others (water-filling)."""
     left = float(request.budget or 0.0)
-    runs = {c.study.name: len(_seeds(request)) if c.study.seeded else 1 for c in chosen}
+    runs = {c.study.name: _runs(c.study, request) for c in chosen}
     waiting = sorted(chosen, key=lambda c: c.cost.seconds * runs[c.study.name] / c.study.share)
     waiting.sort(key=lambda c: c.study.fit is not None)
     done = {}

@@ -38,9 +38,7 @@ class Request(BaseModel):
         Field(min_length=2, max_length=20, description="Contender specs, 2 to 20 of them."),
     ] = DEFAULT_CONTENDERS
     data: Annotated[str, Field(description="Data spec.")] = "digits"
-    studies: Annotated[
-        tuple[str, ...], Field(description="Studies to run; empty means the default ones.")
-    ] = ()
+    studies: Annotated[tuple[str, ...], Field(description="Studies to run; empty means the default ones.")] = ()
     seed: Annotated[int, Field(ge=0, description="The seed from which all others derive.")] = 0
     repeats: Annotated[
         int,

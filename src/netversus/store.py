@@ -272,9 +272,7 @@ class RunStore:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RunFolderError(
-                    f"another process is working on {self.path}", hint="wait for it to end"
-                ) from None
+                raise RunFolderError(f"another process is working on {self.path}", hint="wait for it to end") from None
             yield
         finally:
             os.close(handle)

@@ -88,7 +88,8 @@ class Study:
     still lack observations are measured in one pass. `seeded`: one cell a training seed. `version` is raised when
     the code changes what is observed: it is part of the cell's key. `cost(options, work)` and
     `fit(options, work, seconds)` are pure; a study without `fit` is not shortened by a budget. `weights` names
-    the artifact in which a study leaves trained weights, for those that need them. `share` is the part of a budget left over by the fixed costs that the study asks for, relative to the others.
+    the artifact in which a study leaves trained weights, for those that need them. `share` is the part of a budget
+    that the study asks for, relative to the others, once the fixed costs are paid.
     """
 
     name: str

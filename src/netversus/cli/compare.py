@@ -19,6 +19,7 @@ from netversus.quantities import amount, duration
 from netversus.report import build_view
 from netversus.request import Request, make_request, read_toml
 
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command."""
     rest, options = split_study_options(arguments)

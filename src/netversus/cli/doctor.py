@@ -41,7 +41,10 @@ def _extras() -> Iterator[tuple[str, str]]:
 
 def _switches() -> Iterator[tuple[str, str]]:
     """Documented switches for memory that is slow to touch; harmless where it is not."""
-    yield "THP_MEM_ALLOC_ENABLE", f"{os.environ.get('THP_MEM_ALLOC_ENABLE', 'unset')} (1: huge pages for tensors)"
+    yield (
+        "THP_MEM_ALLOC_ENABLE",
+        f"{os.environ.get('THP_MEM_ALLOC_ENABLE', 'unset')} (1: huge pages for tensors)",
+    )
     tunables = os.environ.get("GLIBC_TUNABLES", "")
     state = "set" if "hugetlb=1" in tunables else "unset; set it to glibc.malloc.hugetlb=1 before the start"
     yield "GLIBC_TUNABLES", f"{state} (huge pages for everything else)"

@@ -29,9 +29,7 @@ def _list(
     """List the studies with their options, the known contenders, or the kinds of data."""
     kinds = {"studies": _studies, "contenders": lambda: _contenders(pattern), "data": _data}
     if what not in kinds:
-        raise OptionError(
-            f"list takes studies, contenders or data, got {what!r}", hint=nearest(what, kinds)
-        )
+        raise OptionError(f"list takes studies, contenders or data, got {what!r}", hint=nearest(what, kinds))
     kinds[what]()
     return EXIT_OK
 
@@ -54,7 +52,7 @@ def _contenders(pattern: str) -> None:
     if len(found) > MOST:
         screen.print(f"{len(found) - MOST} more; narrow the pattern", markup=False)
     screen.print(
-        "also: hf:OWNER/NAME, file:WEIGHTS?arch=NAME, onnx:FILE, py:PACKAGE.MODULE:FACTORY; @scratch for random weights",
+        "also: hf:OWNER/NAME, file:WEIGHTS?arch=NAME, onnx:FILE, py:PACKAGE.MODULE:FACTORY; @scratch: random weights",
         markup=False,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -58,7 +59,7 @@ class PlainListener:
         about = f", about {duration(work.seconds)}" if work.seconds else ""
         self.console.print(f"[{number}/{of}] {work.label}{about}", markup=False)
 
-    def progressed(self, work: Pass, progress: Step) -> None:
+    def progressed(self, work: Pass, progress: Step) -> None:  # noqa: ARG002
         """A line if the last one is a while ago."""
         now = time.monotonic()
         if now - self._last < LINE_EVERY_SECONDS or not progress.done:
@@ -80,7 +81,7 @@ class PlainListener:
         """A line for the reader."""
         self.console.print(line, markup=False)
 
-    def __enter__(self) -> PlainListener:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -114,11 +115,9 @@ class RichListener(PlainListener):
         """The bar moves."""
         if self._task is not None:
             description = f"{work.study} · {progress.what}" if progress.what else work.study
-            self._progress.update(
-                self._task, completed=progress.done, total=progress.total, description=description
-            )
+            self._progress.update(self._task, completed=progress.done, total=progress.total, description=description)
 
-    def __enter__(self) -> RichListener:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 

@@ -74,9 +74,7 @@ def _missing_weights(runner: _Runner, cell: Cell) -> str:
     return ""
 
 
-def _end(
-    runner: _Runner, work: Pass, cell: Cell, failure: tuple[str, str] | None, seconds: float
-) -> None:
+def _end(runner: _Runner, work: Pass, cell: Cell, failure: tuple[str, str] | None, seconds: float) -> None:
     outcome: Outcome
     if failure:
         outcome = Failed(cell.key, *failure)
@@ -107,7 +105,7 @@ def _measure(runner: _Runner, work: Pass) -> tuple[str, str] | None:
                 _take(runner, work, sink, emission)
         finally:
             sink.flush()
-    except Exception as error:  # the one catch-all: a cell's error is its outcome
+    except Exception as error:  # noqa: BLE001  the one catch-all: a cell's error is its outcome
         return _explain(error), "".join(traceback.format_exception(error))
     finally:
         if runner.device.type == "cuda":

@@ -35,14 +35,20 @@ class Listener(Protocol):
 class Silent:
     """A listener that shows nothing."""
 
-    def opened(self, path: Path) -> None: ...
+    def opened(self, path: Path) -> None:
+        """Nothing."""
 
-    def planned(self, plan: Plan) -> None: ...
+    def planned(self, plan: Plan) -> None:
+        """Nothing."""
 
-    def started(self, work: Pass, number: int, of: int) -> None: ...
+    def started(self, work: Pass, number: int, of: int) -> None:
+        """Nothing."""
 
-    def progressed(self, work: Pass, progress: Progress) -> None: ...
+    def progressed(self, work: Pass, progress: Progress) -> None:
+        """Nothing."""
 
-    def ended(self, work: Pass, outcome: Outcome, seconds: float) -> None: ...
+    def ended(self, work: Pass, outcome: Outcome, seconds: float) -> None:
+        """Nothing."""
 
-    def noted(self, line: str) -> None: ...
+    def noted(self, line: str) -> None:
+        """Nothing."""

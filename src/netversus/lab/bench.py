@@ -22,9 +22,9 @@ class Bench:
 
     `contenders` are those whose cells are not done yet.
     `stored(contender, metric)` gives the unit ids that are already stored for a cell that was interrupted.
-    `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done. `flush()` writes down all that was yielded so far: call it before saving
-    a state that takes those observations for granted. `weights` maps a contender to the file of weights trained
-    in this run.
+    `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done.
+    `flush()` writes down all that was yielded so far: call it before saving a state that takes those
+    observations for granted. `weights` maps a contender to the file of weights trained in this run.
     """
 
     contenders: Sequence[ContenderCard]

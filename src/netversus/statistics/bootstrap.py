@@ -1,7 +1,7 @@
-"""The Bayesian bootstrap: exponential weights on the units, so that what was computed per unit is only reweighted.
+"""The Bayesian bootstrap: exponential weights on units, so that what was computed per unit is reweighted.
 
-No unit ever vanishes from a draw (a rare class keeps its images), and nothing but a weighted sum is recomputed
-(Rubin, Annals of Statistics 9, 1981). Pairing is kept by giving both contenders the same weights.
+No unit ever vanishes from a draw (a rare class keeps its images), and nothing but a weighted sum is
+recomputed (Rubin, Annals of Statistics 9, 1981). Pairing is kept by giving both contenders the same weights.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def bootstrap_mean(values: Array, *, draws: int = DRAWS, seed: int) -> Array:
 def percentile_interval(estimate: float, draws: Array, n: int, level: float) -> Effect:
     """The percentile interval, widened for few units.
 
-    The spread of the weighted mean's draws is sqrt((n - 1) / (n + 1)) times the standard error, and normal where
-    Student's t is due; the tail is moved outwards by both (Hesterberg 2015, "expanded percentile").
+    The spread of the weighted mean's draws is sqrt((n - 1) / (n + 1)) times the standard error, and normal
+    where Student's t is due; the tail is moved outwards by both (Hesterberg 2015, "expanded percentile").
 
     Raises:
         StatisticsError: fewer than 2 units.
@@ -98,7 +98,10 @@ def percentile_interval(estimate: float, draws: Array, n: int, level: float) -> 
 
 
 def bootstrap_p(draws: Array) -> float:
-    """Two-sided p that the statistic is zero: twice the smaller share of draws on one side, never below 2 / (B + 1)."""
+    """Two-sided p that the statistic is zero: twice the smaller share of draws on one side of it.
+
+    The observed value counts as a draw, so that p is never below 2 / (B + 1).
+    """
     beyond = int(min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0)))
     return min(1.0, 2 * (beyond + 1) / (len(draws) + 1))
 
@@ -106,18 +109,16 @@ def bootstrap_p(draws: Array) -> float:
 def two_way_bootstrap(a: Array, b: Array, *, draws: int = DRAWS, seed: int) -> Array:
     """Draws of mean(B) - mean(A) over seeds and units at once, shape (draws,).
 
-    `a` and `b` have shapes (seeds of A, n) and (seeds of B, n). The seeds of A and of B are weighted independently,
-    for they are different trainings; the units are weighted together, for they are the same images (Owen & Eckles,
-    Annals of Applied Statistics 6, 2012). Deviations of a seed from its contender's mean are stretched by
-    sqrt((S + 1) / (S - 1)), which makes the draws' variance over seeds unbiased.
+    `a` and `b` have shapes (seeds of A, n) and (seeds of B, n). The seeds of A and of B are weighted
+    independently, for they are different trainings; the units are weighted together, for they are the same
+    images (Owen & Eckles, Annals of Applied Statistics 6, 2012). Deviations of a seed from its contender's
+    mean are stretched by sqrt((S + 1) / (S - 1)), which makes the draws' variance over seeds unbiased.
 
     Raises:
         StatisticsError: fewer than 2 seeds, or different units.
     """
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:
-        raise StatisticsError(
-            f"expected shapes (seeds, n) over the same n units, got {a.shape} and {b.shape}"
-        )
+        raise StatisticsError(f"expected shapes (seeds, n) over the same n units, got {a.shape} and {b.shape}")
     if min(len(a), len(b)) < 2:
         raise StatisticsError(f"a bootstrap over seeds needs at least 2 of each, got {len(a)} and {len(b)}")
     stretched_a, stretched_b = _stretched(a), _stretched(b)
@@ -125,18 +126,14 @@ def two_way_bootstrap(a: Array, b: Array, *, draws: int = DRAWS, seed: int) -> A
     parts = []
     for weights in weight_chunks(a.shape[1], draws, seed):
         total = weights.sum(axis=1)
-        parts.append(
-            (_over_seeds(weights @ stretched_b.T, rng) - _over_seeds(weights @ stretched_a.T, rng)) / total
-        )
+        parts.append((_over_seeds(weights @ stretched_b.T, rng) - _over_seeds(weights @ stretched_a.T, rng)) / total)
     return np.concatenate(parts)
 
 
 def _called(statistic: Callable[[Array], Array], weights: Array) -> Array:
     values = np.asarray(statistic(weights), dtype=np.float64)
     if values.shape != (len(weights),):
-        raise StatisticsError(
-            f"a statistic must give one value a draw, expected {(len(weights),)}, got {values.shape}"
-        )
+        raise StatisticsError(f"a statistic must give one value a draw, expected {(len(weights),)}, got {values.shape}")
     return values
 
 

@@ -1,8 +1,9 @@
 """The door to the statistics: one question, two contenders, one verdict.
 
-The question's scale chooses the method; `netversus.statistics.equivalence` tells how an interval becomes a verdict.
-Two guards stand before `A better` and `B better`: the test that goes with the interval must reject at the same level
-(an interval alone is too sure of itself with few units), and so few units that no test could reject decide nothing.
+The question's scale chooses the method; `netversus.statistics.equivalence` tells how an interval becomes a
+verdict. Two guards stand before `A better` and `B better`: the test that goes with the interval must reject
+at the same level (an interval alone is too sure of itself with few units), and so few units that no test
+could reject decide nothing.
 """
 
 from __future__ import annotations
@@ -45,11 +46,11 @@ _ROUNDING = 1e-13  # differences this close, relative to the values, are the sam
 class Comparison:
     """What two contenders' observations say on one question.
 
-    `value_a` and `value_b` are their levels: means; medians for a ratio; the estimator's value for an aggregate.
-    `effect` is None where no interval can be stated (a fact, too few units). `p_value` is two-sided, uncorrected;
-    None for a fact. `further_units` goes with `undecided`: about how many more units (seeds, when compared across
-    seeds) decide with 80 % probability if the truth is as estimated; None where no number would.
-    `discordant` counts, for a proportion, the units that only B and that only A got right.
+    `value_a` and `value_b` are their levels: means; medians for a ratio; the estimator's value for an
+    aggregate. `effect` is None where no interval can be stated (a fact, too few units). `p_value` is
+    two-sided, uncorrected; None for a fact. `further_units` goes with `undecided`: about how many more units
+    (seeds, when compared across seeds) decide with 80 % probability if the truth is as estimated; None where
+    no number would. `discordant` counts, for a proportion, the units that only B and that only A got right.
     """
 
     n: int
@@ -108,7 +109,8 @@ def compare(
 
     Raises:
         PairingError: a metric is missing, or the contenders were not measured on the same units.
-        StatisticsError: values that do not fit the scale, an unknown estimator, a level or margin out of range.
+        StatisticsError: values that do not fit the scale, an unknown estimator, a level or margin out of
+        range.
     """
     fraction(level, "the level")
     if not margin >= 0:
@@ -139,17 +141,15 @@ def compare_across_seeds(
     """Compare two recipes, each trained from several seeds: the claim reaches beyond the checkpoints at hand.
 
     The variance comes from a bootstrap over seeds and units at once, the interval from Student's t with
-    Satterthwaite's degrees of freedom; Welch's test on the seeds' means is the cross-check. The seeds of A and of B
-    need not be the same, the units must be. `further_units` counts seeds of each contender.
+    Satterthwaite's degrees of freedom; Welch's test on the seeds' means is the cross-check. The seeds of A
+    and of B need not be the same, the units must be. `further_units` counts seeds of each contender.
 
     Raises:
         PairingError: the seeds were not measured on the same units.
         StatisticsError: fewer than 3 seeds of a contender, or a question that is not of means or proportions.
     """
     if question.scale not in (Scale.PROPORTION, Scale.MEAN):
-        raise StatisticsError(
-            f"recipes are compared on means and proportions, {question.metric} is {question.scale}"
-        )
+        raise StatisticsError(f"recipes are compared on means and proportions, {question.metric} is {question.scale}")
     if min(len(a), len(b)) < LEAST_SEEDS:
         raise StatisticsError(
             f"a claim about recipes needs at least {LEAST_SEEDS} seeds of each, got {len(a)} and {len(b)}",
@@ -234,9 +234,7 @@ def _mean(paired: Paired, level: float, seed: int) -> _Measured:
         flips = sign_flip(differences, seed=seed)
         method = f"paired t interval, {_flips(flips)}"
         effect = paired_t(differences, level).effect
-        return replace(
-            measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level)
-        )
+        return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
     if t_is_safe(differences):
         test = paired_t(differences, level)
         return replace(measured, effect=test.effect, p_value=test.p_value)
@@ -278,9 +276,7 @@ def _aggregate(
     measured = _Measured(n, value_a, value_b, None, 1.0, "none: too few units")
     if n < units_needed(1 - level):
         return measured
-    draws = bootstrap(
-        lambda w: function(inputs_b, w) - function(inputs_a, w), n, draws=draws_for(level), seed=seed
-    )
+    draws = bootstrap(lambda w: function(inputs_b, w) - function(inputs_a, w), n, draws=draws_for(level), seed=seed)
     if np.ptp(draws) == 0:
         return _without_spread(measured, value_b - value_a, max(1.0, abs(value_a), abs(value_b)), level)
     effect = percentile_interval(value_b - value_a, draws, n, level)
@@ -293,7 +289,7 @@ def _aggregate(
 
 
 def _without_spread(measured: _Measured, difference: float, scale: float, level: float) -> _Measured:
-    """Every unit says the same: the interval covers what the share of units not seen to differ could still do."""
+    """Every unit says the same: the interval covers what units not yet seen could still do."""
     if scale == 0:
         return replace(measured, method="none: every value is the same")
     half = scale * rule_of_three(measured.n, level)

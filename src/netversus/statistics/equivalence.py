@@ -2,13 +2,14 @@
 
 The order of precedence, for an interval of the difference B - A and a margin m named before the data:
 
-1. the whole interval lies within [-m, m]: `equivalent`. A difference that is certain but of no practical size is
-   equivalent, whatever its p-value;
+1. the whole interval lies within [-m, m]: `equivalent`. A difference that is certain but of no
+   practical size is equivalent, whatever its p-value;
 2. the interval lies on one side of zero: the better contender, by the metric's direction;
 3. anything else: `undecided`. It is never read as "equal".
 
-A metric that is better neither way is `described`. An interval of level 1 - alpha makes each of the two one-sided
-equivalence tests one of size alpha / 2, stricter than the usual TOST, so that one interval serves all verdicts.
+A metric that is better neither way is `described`. An interval of level 1 - alpha makes each of the two
+one-sided equivalence tests one of size alpha / 2, stricter than the usual TOST, so that one interval serves
+all verdicts.
 """
 
 from __future__ import annotations

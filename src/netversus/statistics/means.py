@@ -38,7 +38,7 @@ def paired_t(differences: ArrayLike, level: float) -> MeanTest:
 
 
 def paired_bootstrap(differences: ArrayLike, level: float, *, seed: int) -> MeanTest:
-    """Bayesian bootstrap of the mean of the differences (shape (n,), n >= 2): for skewed ones such as of the NLL.
+    """Bayesian bootstrap of the mean of skewed differences, such as of the NLL (shape (n,), n >= 2).
 
     Raises:
         StatisticsError: fewer than 2 differences, or one that is not finite.

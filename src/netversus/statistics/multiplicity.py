@@ -23,9 +23,9 @@ def holm(p_values: ArrayLike) -> Array:
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Array:
-    """Benjamini and Hochberg's adjusted p-values (1995), shape (m,): below q for a false discovery rate of at most q.
+    """Benjamini and Hochberg's adjusted p-values (1995), shape (m,).
 
-    For many questions, independent or positively dependent.
+    Below q for a false discovery rate of at most q. For many questions, independent or positively dependent.
     """
     p = _probabilities(p_values)
     order = np.argsort(p, kind="stable")
@@ -34,9 +34,10 @@ def benjamini_hochberg(p_values: ArrayLike) -> Array:
 
 
 def e_benjamini_hochberg(e_values: ArrayLike, rate: float) -> NDArray[np.bool_]:
-    """Which e-values are discoveries at this false discovery rate, shape (m,) (Wang & Ramdas, JRSS B 84, 2022).
+    """Which e-values are discoveries at this false discovery rate, shape (m,).
 
-    Valid under any dependence and at any stopping time: for sequential results.
+    Wang & Ramdas, JRSS B 84 (2022). Valid under any dependence and at any stopping time: for sequential
+    results.
 
     Raises:
         StatisticsError: an e-value is negative.

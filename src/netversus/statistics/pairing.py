@@ -1,4 +1,4 @@
-"""Pair two series of observations on their unit ids, or refuse: nothing is dropped and nothing is filled in."""
+"""Pair two series of observations on their unit ids, or refuse: nothing is dropped, nothing filled in."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paired:
-    """Contenders A and B on the same units: `a[i]` and `b[i]` (float64, shape (n,)) were seen on `units[i]`."""
+    """A and B on the same units: `a[i]` and `b[i]` (float64, shape (n,)) were seen on `units[i]`."""
 
     units: tuple[str, ...]
     a: NDArray[np.float64]
@@ -114,20 +114,14 @@ def fraction(value: float, what: str) -> float:
 def _checked(sample: Sample, who: str) -> NDArray[np.float64]:
     values = np.asarray(sample.values, dtype=np.float64)
     if values.ndim != 1 or len(values) != len(sample.units):
-        raise PairingError(
-            f"{who} must have one value a unit, got {len(sample.units)} units and shape {values.shape}"
-        )
+        raise PairingError(f"{who} must have one value a unit, got {len(sample.units)} units and shape {values.shape}")
     if len(values) == 0:
         raise PairingError(f"{who} has no units", hint="absence is not a zero: measure it first")
     if len(set(sample.units)) != len(values):
-        raise PairingError(
-            f"a unit may appear once, in {who} {_named(_repeated(sample.units))} appear more often"
-        )
-    bad = ~np.isfinite(values)
-    if bad.any():
-        raise PairingError(
-            f"every value must be finite, in {who} it is not so for {_named([unit for unit, wrong in zip(sample.units, bad, strict=True) if wrong])}"
-        )
+        raise PairingError(f"a unit may appear once, in {who} {_named(_repeated(sample.units))} appear more often")
+    bad = [unit for unit, finite in zip(sample.units, np.isfinite(values), strict=True) if not finite]
+    if bad:
+        raise PairingError(f"every value must be a finite number, in {who} {_named(bad)} are not")
     return values
 
 

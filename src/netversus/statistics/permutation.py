@@ -1,7 +1,7 @@
 """Sign-flip tests: under equality the names A and B could be exchanged on any unit.
 
-For few units (sequences, clusters, seeds) every exchange is tried, and the test says the smallest p that it could
-have given: seven units cannot give a two-sided p below 1/64.
+For few units (sequences, clusters, seeds) every exchange is tried, and the test says the smallest p that it
+could have given: seven units cannot give a two-sided p below 1/64.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROWS = 1 << 12
 
 @dataclass(frozen=True, slots=True)
 class SignFlip:
-    """A two-sided p, and the smallest p that so many units could have given. `exact`: every exchange was tried."""
+    """A two-sided p, and the smallest that so many units could have given. `exact`: every exchange was tried."""
 
     p_value: float
     smallest: float

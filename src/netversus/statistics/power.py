@@ -1,4 +1,4 @@
-"""How many units are needed: before a run, from a gap worth seeing; after one, from what is still undecided."""
+"""How many units are needed: before a run, from a gap worth seeing; after one, from what is undecided."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ DISAGREEMENTS = (0.08, 0.12, 0.16)  # shares of images on which two backbones ty
 _MOST = 10**12  # beyond this an answer is "never"
 
 
-def images_for_proportions(
-    gap: float, disagreement: float, *, level: float = 0.95, power: float = POWER
-) -> int:
+def images_for_proportions(gap: float, disagreement: float, *, level: float = 0.95, power: float = POWER) -> int:
     """Images needed to see a gap between two paired proportions (Connor, Biometrics 43, 1987).
 
     Args:
@@ -59,15 +57,14 @@ def seeds_for_recipes(gap: float, deviation: float, *, level: float = 0.95, powe
         StatisticsError: the gap is 0 or the deviation not positive.
     """
     effect = _effect(gap, deviation)
-    return _smallest(
-        lambda n: _t_power(effect * sqrt(n / 2), 2 * n - 2, level) >= fraction(power, "the power"), 3
-    )
+    return _smallest(lambda n: _t_power(effect * sqrt(n / 2), 2 * n - 2, level) >= fraction(power, "the power"), 3)
 
 
 def blocks_for_signed_rank(probability: float, *, level: float = 0.95, power: float = POWER) -> int:
-    """Timing blocks for Wilcoxon's signed-rank test (Noether, JASA 82, 1987): (z_a + z_b)^2 / (3 (p - 1/2)^2).
+    """Timing blocks for Wilcoxon's signed-rank test: (z_a + z_b)^2 / (3 (p - 1/2)^2) (Noether, JASA 82, 1987).
 
-    `probability` is that the sum of two blocks' log-ratios is positive. Never fewer than the test needs at all.
+    `probability` is that the sum of two blocks' log-ratios is positive. Never fewer than the test needs at
+    all.
 
     Raises:
         StatisticsError: the probability is 1/2, or not within [0, 1].
@@ -118,7 +115,8 @@ def further_seeds(
 ) -> int | None:
     """About how many more seeds of each contender decide on the same units; None where no number would.
 
-    `error` is the standard error of the estimate, `over_seeds` the part of its square that shrinks with seeds.
+    `error` is the standard error of the estimate, `over_seeds` the part of its square that shrinks with
+    seeds.
     """
     reach = max(abs(estimate), margin - abs(estimate))
     wanted = (reach / sum(_normal(level, power))) ** 2
@@ -136,14 +134,12 @@ def _normal(level: float, power: float) -> tuple[float, float]:
 
 def _effect(gap: float, deviation: float) -> float:
     if gap == 0 or not deviation > 0:
-        raise StatisticsError(
-            f"expected a gap other than 0 and a positive deviation, got {gap} and {deviation}"
-        )
+        raise StatisticsError(f"expected a gap other than 0 and a positive deviation, got {gap} and {deviation}")
     return abs(gap) / deviation
 
 
 def _t_power(shift: float, freedom: int, level: float) -> float:
-    """Power of a two-sided t test whose statistic is noncentral with this shift; normal where that is exact enough."""
+    """Power of a two-sided t test whose statistic is noncentral with this shift; normal for large samples."""
     tail = (1 - fraction(level, "the level")) / 2
     if freedom > 5000:
         return float(norm.sf(norm.isf(tail) - shift))

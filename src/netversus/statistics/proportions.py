@@ -66,7 +66,7 @@ def mcnemar_exact(b: int, c: int) -> float:
 
 
 def mcnemar_mid_p(b: int, c: int) -> float:
-    """Two-sided mid-p of McNemar's test (Fagerland, Lydersen & Laake 2013): half of the observed point counts."""
+    """Two-sided mid-p of McNemar's test, where the observed point counts half (Fagerland et al. 2013)."""
     if b + c == 0:
         return 1.0
     least = min(b, c)
@@ -82,9 +82,10 @@ def mcnemar_chi2(b: int, c: int, *, corrected: bool = False) -> tuple[float, flo
 
 
 def tango(b: int, c: int, n: int, level: float) -> Effect:
-    """The difference of paired proportions (B - A) with Tango's score interval (Statistics in Medicine 17, 1998).
+    """The difference of paired proportions (B - A) with Tango's score interval.
 
-    It keeps its width when there are no discordant pairs: then the ends are +- z^2 / (n + z^2).
+    Statistics in Medicine 17 (1998) 891. It keeps its width when there are no discordant pairs: then the ends
+    are +- z^2 / (n + z^2).
     """
     _check(b, c, n)
     z = float(norm.isf((1 - fraction(level, "the level")) / 2))
@@ -136,9 +137,7 @@ def above_chance(correct: int, n: int, chance: float, *, level: float = 0.95) ->
 
 def _check(b: int, c: int, n: int) -> None:
     if n < 1 or b < 0 or c < 0 or b + c > n:
-        raise StatisticsError(
-            f"expected counts b, c >= 0 with b + c <= n and n >= 1, got b={b}, c={c}, n={n}"
-        )
+        raise StatisticsError(f"expected counts b, c >= 0 with b + c <= n and n >= 1, got b={b}, c={c}, n={n}")
 
 
 def _tango_upper(b: int, c: int, n: int, z: float) -> float:

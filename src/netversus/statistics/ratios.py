@@ -1,4 +1,4 @@
-"""Ratios of positive numbers, such as the times of interleaved blocks. Worked on as differences of logarithms."""
+"""Ratios of positive numbers, such as the times of interleaved blocks, as differences of logarithms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXACT = 60  # up to here the signed-rank distribution is computed, beyond it is
 
 @dataclass(frozen=True, slots=True)
 class OrderEffects:
-    """What the order of measurement did: lag-1 autocorrelation, and Spearman's correlation with time and its p."""
+    """What the order of measurement did: lag-1 autocorrelation, Spearman's correlation with time and its p."""
 
     autocorrelation: float
     trend: float
@@ -98,20 +98,18 @@ def percentile_ratio(a: ArrayLike, b: ArrayLike, percent: float, level: float, *
 
 
 def order_effects(values: ArrayLike) -> OrderEffects:
-    """Autocorrelation and trend of values in the order of measurement, shape (n,), n >= 3; zeros if constant."""
+    """Autocorrelation and trend of values in the order measured, shape (n,), n >= 3; zeros if constant."""
     array = vector(values, "the values", least=3)
     centred = array - array.mean()
     power = float(centred @ centred)
     if np.ptp(array) == 0 or power == 0:
         return OrderEffects(0.0, 0.0, 1.0)
     trend = spearmanr(np.arange(len(array)), array)
-    return OrderEffects(
-        float(centred[1:] @ centred[:-1]) / power, float(trend.statistic), float(trend.pvalue)
-    )
+    return OrderEffects(float(centred[1:] @ centred[:-1]) / power, float(trend.statistic), float(trend.pvalue))
 
 
 def _critical_rank(n: int, tail: float) -> int:
-    """The largest k with P(W < k) <= tail for the signed-rank statistic W under symmetry; 0 if there is none."""
+    """The largest k with P(W < k) <= tail for the signed-rank statistic W under symmetry, or 0."""
     if n > _EXACT:
         mean, spread = n * (n + 1) / 4, sqrt(n * (n + 1) * (2 * n + 1) / 24)
         return floor(mean - float(norm.isf(tail)) * spread + 0.5)

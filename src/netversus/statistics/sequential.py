@@ -1,11 +1,11 @@
 """Verdicts that may be looked at as often as one likes, and the boundaries for a few planned looks.
 
-Everything here needs the units in a random order that was fixed before they were seen: on images sorted by class
-the error rates do not hold. alpha = 1 - level is spent as alpha / 2 on each side.
+Everything here needs the units in a random order that was fixed before they were seen: on images sorted by
+class the error rates do not hold. alpha = 1 - level is spent as alpha / 2 on each side.
 
-The half-Beta(a, a) prior over the winner's share of the disagreements rules all of it: on p in (1/2, 1) its density
-is proportional to (p (1 - p))^(a - 1). a = 50 is meant for gaps of about a point, 10 for gaps over three points. It is
-fixed before the data are seen.
+The half-Beta(a, a) prior over the winner's share of the disagreements rules all of it: on p in (1/2, 1) its
+density is proportional to (p (1 - p))^(a - 1). a = 50 is meant for gaps of about a point, 10 for gaps over
+three points. It is fixed before the data are seen.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ Counts = NDArray[np.int64]
 PRIOR = 50.0
 PLANNED_LOOKS = 10
 _NODES = 128
+_ROUNDING = 1e-9  # of a mean that is left for the last units of a population
 _CHUNK = 1 << 12  # units whose wealth is worked out at once: 4 MiB
 
 
 def log_sign_e(b: ArrayLike, c: ArrayLike, *, prior: float = PRIOR) -> Array:
-    """Log of the sign-test e-value that B is better, from counts of units that only B (b) and only A (c) got right.
+    """Log of the sign-test e-value that B is better, from the units that only B (b) and only A (c) got right.
 
-    A supermartingale of mean at most 1 in the order of the discordant units while B is not better (any shapes that
-    broadcast): n ln 2 + lnB(a + b, a + c) - lnB(a, a) + ln 2 I_1/2(a + c, a + b), with n = b + c. Exchange b and c for A.
+    A supermartingale of mean at most 1 in the order of the discordant units while B is not better (any shapes
+    that broadcast): n ln 2 + lnB(a + b, a + c) - lnB(a, a) + ln 2 I_1/2(a + c, a + b), with n = b + c.
+    Exchange b and c for A.
 
     Raises:
         StatisticsError: a negative count or a prior that is not positive.
@@ -67,10 +69,11 @@ def boundary(discordant: ArrayLike, *, level: float = 0.95, prior: float = PRIOR
 
 
 def log_betting_e(values: ArrayLike, counts: ArrayLike, mean: float, *, prior: float = PRIOR) -> Array:
-    """Log-wealth of betting that the mean exceeds `mean`, shape (k,): e^it has mean at most 1 while it does not.
+    """Log-wealth of betting that the mean exceeds `mean`, shape (k,): log of an e-value against "it does not".
 
-    Bets s / (1 + mean) are mixed over the half-Beta prior of s = 2 p - 1 (Waudby-Smith & Ramdas, JRSS B 86, 2024,
-    with a fixed mixture in place of their predictable one). On values -1, 0 and 1 and mean 0 it is the sign test.
+    Bets s / (1 + mean) are mixed over the half-Beta prior of s = 2 p - 1 (Waudby-Smith & Ramdas, JRSS B 86,
+    2024, with a fixed mixture in place of their predictable one). On values -1, 0 and 1 and mean 0 it is the
+    sign test.
 
     Args:
         values: the distinct values in [-1, 1] that occur, shape (v,).
@@ -88,8 +91,8 @@ def betting_interval(
 ) -> Effect:
     """The confidence sequence's interval for the mean of differences in [-1, 1], at this moment.
 
-    Valid at every moment at once. With `population` the differences are a sample without replacement from so many
-    and the mean is that of the whole benchmark; the interval shrinks to a point when all are read.
+    Valid at every moment at once. With `population` the differences are a sample without replacement from so
+    many and the mean is that of the whole benchmark; the interval shrinks to a point when all are read.
 
     Args:
         differences: B - A on each unit, shape (n,), in the order in which they were read.
@@ -115,8 +118,8 @@ def betting_interval(
 class SequentialComparison:
     """Reads differences B - A in [-1, 1] as they come and decides as soon as the evidence does.
 
-    The first verdict stands. Look after any number of units: only the looks taken can decide, no look costs anything.
-    The probability of a wrong verdict at any time is at most 1 - level.
+    The first verdict stands. Look after any number of units: only the looks taken can decide, no look costs
+    anything. The probability of a wrong verdict at any time is at most 1 - level.
     """
 
     def __init__(
@@ -205,7 +208,7 @@ class SequentialComparison:
 
 
 def normal_mixture_rho(time: float, alpha: float) -> float:
-    """The mixture's rho that makes the bound below nearly tightest at this intrinsic time (Howard et al. 2021)."""
+    """The mixture's rho that makes its bound nearly tightest at this intrinsic time (Howard et al. 2021)."""
     if not time > 0:
         raise StatisticsError(f"the intrinsic time must be positive, got {time}")
     evidence = 2 * log(1 / fraction(alpha, "alpha"))
@@ -220,10 +223,11 @@ def normal_mixture_bound(time: ArrayLike, alpha: float, rho: float) -> Array:
 
 
 def asymptotic_interval(values: ArrayLike, *, level: float = 0.95, tightest_at: int = 1000) -> Effect:
-    """Asymptotic confidence sequence for a mean of unbounded values such as differences of the NLL, shape (n,).
+    """Asymptotic confidence sequence for a mean of unbounded values (differences of the NLL), shape (n,).
 
-    Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (Annals of Statistics 52, 2024). The level holds in the limit, not
-    for the first few units; `tightest_at` is the number of units at which the interval is to be narrowest.
+    Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (Annals of Statistics 52, 2024). The level holds in the
+    limit, not for the first few units; `tightest_at` is the number of units at which the interval is to be
+    narrowest.
 
     Raises:
         StatisticsError: fewer than 2 values, or one that is not finite.
@@ -239,10 +243,10 @@ def asymptotic_interval(values: ArrayLike, *, level: float = 0.95, tightest_at: 
 
 @lru_cache(maxsize=64)
 def obrien_fleming(looks: int = PLANNED_LOOKS, alpha: float = 0.05) -> float:
-    """C of O'Brien and Fleming's boundary: reject at look k of K when |Z_k| >= C sqrt(K / k) (Biometrics 35, 1979).
+    """C of O'Brien and Fleming's boundary (Biometrics 35, 1979).
 
-    For equally spaced looks, two-sided. The walk Z_k sqrt(k) then has the constant boundary C sqrt(K); its chance to
-    stay inside is integrated look by look.
+    Reject at look k of K when |Z_k| >= C sqrt(K / k). For equally spaced looks, two-sided. The walk Z_k
+    sqrt(k) then has the constant boundary C sqrt(K); its chance to stay inside is integrated look by look.
 
     Raises:
         StatisticsError: fewer than one look, or alpha not a fraction.
@@ -284,7 +288,7 @@ class _Wealth:
     def grow(self, differences: Array, total: float, n: int) -> None:
         """Take in more units, after `n` of them with sum `total`."""
         means = _means_left(differences, self.mean, total, n, self.population)
-        if (means < -1).any():
+        if (means < -1 - _ROUNDING).any():
             self._impossible = True
             return
         for start in range(0, len(differences), _CHUNK):
@@ -308,11 +312,11 @@ def _mixture(prior: float) -> tuple[Array, Array]:
 
 
 def _per_stake(values: Array, means: Array | float) -> Array:
-    """What a full stake gains on each value: (x - mean) / (1 + mean), at least -1; unbounded at a mean of -1."""
+    """What a full stake gains on each value: (x - mean) / (1 + mean), at least -1; infinite at mean -1."""
     room = np.maximum(1 + np.asarray(means), 0.0)
     gain = np.asarray(values) - np.asarray(means)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(gain == 0, 0.0, np.maximum(gain / room, -1.0)))
+        return np.asarray(np.where(np.abs(gain) < _ROUNDING, 0.0, np.maximum(gain / room, -1.0)))
 
 
 def _means_left(differences: Array, mean: float, total: float, n: int, population: int | None) -> Array:
@@ -324,7 +328,7 @@ def _means_left(differences: Array, mean: float, total: float, n: int, populatio
 
 
 def _lower_end(read: Array, threshold: float, prior: float, population: int | None) -> float:
-    """The largest mean that is rejected from below, by bisection (the wealth falls as the mean rises); -1 if none."""
+    """The largest mean rejected from below, or -1: by bisection, for the wealth falls as the mean rises."""
     values, counts = np.unique(read, return_counts=True)
 
     def rejected(mean: float) -> bool:

@@ -8,14 +8,14 @@
 
 from __future__ import annotations
 
-from netversus.lab.data import digits, folder
+from netversus.lab.data import digits, folder, scenes
 from netversus.lab.data.dataset import Dataset, ImageSet
 from netversus.lab.data.kind import Kind, Setting
 from netversus.lab.data.spec import understand
 
 __all__ = ["Dataset", "ImageSet", "Kind", "Setting", "list_data", "open_data"]
 
-_KINDS = (digits.KIND, folder.KIND)
+_KINDS = (scenes.KIND, digits.KIND, folder.KIND)
 
 
 def open_data(spec: str, *, seed: int = 0, strict: bool = False) -> Dataset:

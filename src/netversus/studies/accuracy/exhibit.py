@@ -33,7 +33,14 @@ def _levels(evidence: Evidence) -> Table:
                 rows.append((card.name, str(seed), n, 100 * right / n, interval, test.p_value))
     return Table(
         title="Each contender's own top-1",
-        columns=("contender", "seed", "images", "top-1 (%)", "95 % interval", f"p, above {100 * chance:.1f} %"),
+        columns=(
+            "contender",
+            "seed",
+            "images",
+            "top-1 (%)",
+            "95 % interval",
+            f"p, above {100 * chance:.1f} %",
+        ),
         rows=tuple(rows),
         formats=("", "", ",d", ".1f", "", ".2g"),
         note="Clopper-Pearson interval; exact binomial test against guessing evenly. "

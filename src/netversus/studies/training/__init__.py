@@ -17,9 +17,9 @@ class TrainingOptions(Options):
     """The recipe, the same for every contender."""
 
     epochs: Annotated[float, Field(gt=0, le=1000, description="Passes over the train split.")] = 10.0
-    samples: Annotated[
-        int | None, Field(ge=1, description="Images shown to each contender; it wins over epochs.")
-    ] = None
+    samples: Annotated[int | None, Field(ge=1, description="Images shown to each contender; it wins over epochs.")] = (
+        None
+    )
     batch: Annotated[int, Field(ge=2, le=4096, description="Images in a step.")] = 32
     learning_rate: Annotated[float, Field(gt=0, description="Peak learning rate.")] = 1e-3
     weight_decay: Annotated[float, Field(ge=0, description="Decoupled; spares norms and biases.")] = 0.05

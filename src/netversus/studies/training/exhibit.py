@@ -69,7 +69,14 @@ def _gap(evidence: Evidence) -> Table:
                 rows.append((card.name, str(seed), loss.values[-1], *last, last[0] - last[1]))
     return Table(
         title="At the end of training",
-        columns=("contender", "seed", "loss", "train top-1 (%)", "test top-1 (%)", "generalisation gap (points)"),
+        columns=(
+            "contender",
+            "seed",
+            "loss",
+            "train top-1 (%)",
+            "test top-1 (%)",
+            "generalisation gap (points)",
+        ),
         rows=tuple(rows),
         formats=("", "", ".3f", ".1f", ".1f", "+.1f"),
         note="Top-1 on the images of the learning curve, a fixed sample of each split, without augmentation.",

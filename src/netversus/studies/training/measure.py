@@ -92,9 +92,7 @@ def _view(images: ImageSet, preprocessing: Preprocessing, curve_images: int) -> 
     return Split(images.ids, pixels(images, preprocessing), torch.from_numpy(images.labels), curve)
 
 
-def _round(
-    trainee: Trainee, train: Split, order: NDArray[np.int64], stop: int, unit: str
-) -> Iterator[Emission]:
+def _round(trainee: Trainee, train: Split, order: NDArray[np.int64], stop: int, unit: str) -> Iterator[Emission]:
     """The steps of one round: their mean loss and the seconds that an image took."""
     first, losses, begin = trainee.done, [], time.perf_counter()
     for loss in trainee.train(train.images, train.labels, order, stop):

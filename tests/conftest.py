@@ -1,0 +1,60 @@
+"""Cards and plans that many tests start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from netversus.records import ContenderCard, DataCard, Preprocessing, Rates
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("NETVERSUS_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+@pytest.fixture
+def make_card() -> Callable[..., ContenderCard]:
+    def make(name: str = "resnet18", **changes: object) -> ContenderCard:
+        values: dict[str, object] = {
+            "name": name,
+            "spec": name,
+            "source": "torchvision",
+            "architecture": name.partition("@")[0],
+            "weights": "scratch",
+            "recipe": "scratch",
+            "head": "data",
+            "digest": f"digest of {name}",
+            "preprocessing": Preprocessing(crop=32, resize=None),
+        }
+        return ContenderCard(**(values | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def data_card() -> DataCard:
+    return DataCard(
+        name="digits",
+        spec="digits",
+        digest="digest of the data",
+        classes=tuple("0123456789"),
+        splits={"train": 1000, "test": 400},
+        image_size=32,
+    )
+
+
+@pytest.fixture
+def rates() -> Callable[..., dict[str, Rates]]:
+    def make(*names: str, infer: float = 0.01, train: float = 0.04) -> dict[str, Rates]:
+        return {name: Rates(infer, train, 1_000_000, measured=True) for name in names}
+
+    return make
+
+
+@pytest.fixture
+def repository() -> Path:
+    return Path(__file__).resolve().parents[1]

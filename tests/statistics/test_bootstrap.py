@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from arch.bootstrap import IIDBootstrap
+
+from netversus.errors import StatisticsError
+from netversus.statistics.bootstrap import (
+    bootstrap,
+    bootstrap_mean,
+    bootstrap_p,
+    draws_for,
+    percentile_interval,
+    two_way_bootstrap,
+    weight_chunks,
+)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
+    values = np.random.default_rng(0).normal(size=100)
+    assert np.array_equal(bootstrap_mean(values, seed=1), bootstrap_mean(values, seed=1))
+    assert not np.array_equal(bootstrap_mean(values, seed=1), bootstrap_mean(values, seed=2))
+
+
+def test_chunks_do_not_change_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.concatenate([w.copy() for w in weight_chunks(30, 50, 4)])
+    monkeypatch.setattr("netversus.statistics.bootstrap._CHUNK", 100)
+    parts = [w.copy() for w in weight_chunks(30, 50, 4)]
+    assert len(parts) == 17
+    assert np.array_equal(np.concatenate(parts), whole)
+
+
+def test_no_unit_ever_vanishes() -> None:
+    assert all((w > 0).all() for w in weight_chunks(1000, 200, 0))
+
+
+def test_the_draws_spread_like_the_standard_error_and_like_arch() -> None:
+    values = np.random.default_rng(1).gamma(2.0, size=400)
+    draws = bootstrap_mean(values, draws=8000, seed=0)
+    assert draws.mean() == pytest.approx(values.mean(), rel=0.005)
+    assert draws.std() == pytest.approx(values.std(ddof=1) / 20, rel=0.03)
+    peer = IIDBootstrap(values, seed=1).conf_int(np.mean, 8000, method="percentile", size=0.95).ravel()
+    ours = percentile_interval(values.mean(), draws, 400, 0.95)
+    assert [ours.low, ours.high] == pytest.approx(peer, abs=0.1 * (peer[1] - peer[0]))
+
+
+def test_units_of_a_cluster_share_their_weight() -> None:
+    rng = np.random.default_rng(2)
+    clusters = np.repeat(np.arange(50), 8)
+    values = rng.normal(size=50)[clusters] + 0.1 * rng.normal(size=400)
+
+    def mean(w: np.ndarray) -> np.ndarray:
+        return (w @ values) / w.sum(axis=1)
+
+    apart = bootstrap(mean, 400, draws=4000, seed=0)
+    together = bootstrap(mean, 400, draws=4000, seed=0, clusters=clusters)
+    means = values.reshape(50, 8).mean(axis=1)
+    assert together.std() == pytest.approx(means.std(ddof=1) / np.sqrt(50), rel=0.06)
+    assert together.std() > 2 * apart.std()
+
+
+@pytest.mark.parametrize("n", [6, 12, 40])
+def test_the_interval_of_few_normal_units_covers_nearly_as_often_as_it_says(n: int) -> None:
+    rng = np.random.default_rng(n)
+    hits = 0
+    for i in range(600):
+        values = rng.normal(size=n)
+        effect = percentile_interval(values.mean(), bootstrap_mean(values, draws=1000, seed=i), n, 0.9)
+        hits += effect.low <= 0 <= effect.high
+    assert 0.86 < hits / 600 < 0.94  # 0.9 within 3.3 standard errors of the simulation
+
+
+def test_p_and_percentiles_agree_and_p_is_never_zero() -> None:
+    draws = np.random.default_rng(0).normal(2.2, 1, 4000)
+    assert bootstrap_p(draws) < 0.05
+    assert np.quantile(draws, 0.025) > 0
+    assert bootstrap_p(np.ones(1999)) == pytest.approx(2 / 2000)
+    assert bootstrap_p(np.zeros(100)) == 1
+
+
+def test_higher_levels_get_more_draws() -> None:
+    assert draws_for(0.95) == 2000
+    assert draws_for(0.999) == 50_000
+
+
+def test_over_seeds_and_units_the_variance_has_both_parts() -> None:
+    rng = np.random.default_rng(5)
+    n, seeds, runs = 300, 4, 200
+    made, said = [], []
+    for i in range(runs):
+        unit = rng.normal(size=n)  # how much harder the image is for B than for A
+        a = rng.normal(0, 0.1, (seeds, 1)) + 0.5 * rng.normal(size=(seeds, n))
+        b = rng.normal(0, 0.1, (seeds, 1)) + 0.5 * rng.normal(size=(seeds, n)) + unit
+        made.append(b.mean() - a.mean())
+        said.append(two_way_bootstrap(a, b, draws=400, seed=i).var())
+    truth = 2 * 0.01 / seeds + 1 / n + 2 * 0.25 / (seeds * n)
+    assert np.var(made) == pytest.approx(truth, rel=0.35)
+    assert np.mean(said) == pytest.approx(truth, rel=0.15)
+
+
+def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(StatisticsError, match="one value a draw"):
+        bootstrap(lambda w: w, 5, seed=0)
+    with pytest.raises(StatisticsError):
+        bootstrap(lambda w: w[:, 0], 5, seed=0, clusters=np.zeros(4, dtype=np.intp))
+    with pytest.raises(StatisticsError):
+        two_way_bootstrap(np.zeros((1, 5)), np.zeros((3, 5)), seed=0)
+    with pytest.raises(StatisticsError):
+        two_way_bootstrap(np.zeros((3, 4)), np.zeros((3, 5)), seed=0)
+    with pytest.raises(StatisticsError):
+        percentile_interval(0.0, np.zeros(10), 1, 0.95)
+    with pytest.raises(StatisticsError):
+        list(weight_chunks(0, 5, 0))

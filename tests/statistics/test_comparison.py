@@ -1,0 +1,389 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from netversus.errors import PairingError, StatisticsError
+from netversus.records import Direction, Question, Scale, Verdict
+from netversus.statistics.comparison import Comparison, compare, compare_across_seeds
+from netversus.statistics.pairing import Sample
+
+
+def question(scale: Scale, direction: Direction = Direction.HIGHER, **more: object) -> Question:
+    return Question("m", "?", scale, direction, "fraction", "image", **more)  # type: ignore[arg-type]
+
+
+ECE = question(
+    Scale.AGGREGATE,
+    Direction.LOWER,
+    estimator="expected_calibration_error",
+    inputs=("confidence", "top1"),
+)
+
+
+def sample(values: object) -> Sample:
+    array = np.asarray(values, dtype=float)
+    return Sample(tuple(f"unit-{i}" for i in range(len(array))), array)
+
+
+def judge(
+    asked: Question | Scale,
+    a: Mapping[str, Sample] | object,
+    b: Mapping[str, Sample] | object,
+    margin: float = 0.01,
+    level: float = 0.95,
+) -> Comparison:
+    asked = question(asked) if isinstance(asked, Scale) else asked
+    a = a if isinstance(a, Mapping) else {"m": sample(a)}
+    b = b if isinstance(b, Mapping) else {"m": sample(b)}
+    return compare(asked, a, b, level=level, margin=margin, seed=0)
+
+
+def outcomes(b: int, c: int, both: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
+    counts = [b, c, both, neither]
+    return np.repeat([0.0, 1, 1, 0], counts), np.repeat([1.0, 0, 1, 0], counts)
+
+
+def calibrated(n: int, seed: int, shift: float) -> dict[str, Sample]:
+    rng = np.random.default_rng(seed)
+    confidence = rng.uniform(0.3, 0.95, n)
+    right = rng.random(n) < confidence - shift
+    return {"confidence": sample(confidence), "top1": sample(right)}
+
+
+# Each scale gives its verdicts.
+
+
+def test_a_proportion_has_counts_mid_p_and_tangos_interval() -> None:
+    found = judge(Scale.PROPORTION, *outcomes(60, 20, 400, 20))
+    assert found.verdict is Verdict.B_BETTER
+    assert (found.n, found.value_a, found.value_b) == (500, 0.84, 0.92)
+    assert found.discordant == (60, 20)
+    assert found.effect is not None
+    assert found.effect.estimate == pytest.approx(0.08)
+    assert found.further_units is None
+
+
+def test_a_significant_but_practically_irrelevant_gap_is_equivalent() -> None:
+    found = judge(Scale.PROPORTION, *outcomes(600, 400, 90_000, 9000), margin=0.01)
+    assert found.p_value is not None
+    assert found.p_value < 1e-8
+    assert found.verdict is Verdict.EQUIVALENT
+
+
+def test_an_undecided_gap_says_about_how_many_more_units_decide() -> None:
+    found = judge(Scale.PROPORTION, *outcomes(12, 8, 60, 20), margin=0.0)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.further_units == pytest.approx(7.85 * 0.2 / 0.04**2 - 100, rel=0.1)
+
+
+@pytest.mark.parametrize("scale", [Scale.PROPORTION, Scale.MEAN, Scale.RATIO])
+def test_lower_is_better_turns_the_verdict_round(scale: Scale) -> None:
+    a, b = outcomes(60, 20, 400, 20)
+    for direction, verdict in ((Direction.HIGHER, Verdict.B_BETTER), (Direction.LOWER, Verdict.A_BETTER)):
+        more = 0 if scale is Scale.PROPORTION else 1
+        assert judge(question(scale, direction), a + more, b + more).verdict is verdict
+    described = judge(question(scale, Direction.NEITHER), a + more, b + more)
+    assert described.verdict is Verdict.DESCRIBED
+    assert described.effect is not None
+    assert described.further_units is None
+
+
+def test_a_mean_uses_t_where_it_is_safe_and_the_bootstrap_where_it_is_not() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.normal(1, 0.3, 400)
+    normal = judge(Scale.MEAN, a, a + rng.normal(0.2, 0.5, 400))
+    assert (normal.method, normal.verdict) == ("paired t", Verdict.B_BETTER)
+    heavy = judge(Scale.MEAN, a, a + rng.pareto(1.5, 400))
+    assert "bootstrap" in heavy.method
+    assert heavy.verdict is Verdict.B_BETTER
+
+
+def test_few_units_are_put_to_a_sign_flip_test_that_tells_its_limits() -> None:
+    a = np.linspace(0, 1, 7)
+    found = judge(Scale.MEAN, a, a + np.linspace(0.1, 0.12, 7))
+    assert found.p_value == 1 / 64
+    assert found.caveats == ("so few units cannot give a two-sided p below 0.0156",)
+    assert found.verdict is Verdict.B_BETTER
+    assert judge(Scale.MEAN, a, a + np.linspace(0.1, 0.12, 7), level=0.99).verdict is Verdict.UNDECIDED
+
+
+def test_a_ratio_is_b_over_a_and_its_margin_is_relative() -> None:
+    rng = np.random.default_rng(0)
+    a = rng.lognormal(0, 0.05, 30)
+    found = judge(question(Scale.RATIO, Direction.LOWER), a, a * 1.5 * rng.lognormal(0, 0.02, 30), margin=0.05)
+    assert found.verdict is Verdict.A_BETTER
+    assert found.effect is not None
+    assert found.effect.low < 1.5 < found.effect.high
+    near = judge(question(Scale.RATIO, Direction.LOWER), a, a * 1.01 * rng.lognormal(0, 0.02, 30), margin=0.05)
+    assert near.verdict is Verdict.EQUIVALENT
+
+
+def test_timings_that_drift_or_remember_carry_a_caveat() -> None:
+    rng = np.random.default_rng(0)
+    drift = np.exp(np.linspace(0, 0.3, 60) + rng.normal(0, 0.02, 60))
+    caveats = " ".join(judge(Scale.RATIO, np.ones(60), drift).caveats)
+    assert "drifts with time" in caveats
+    assert "autocorrelation" in caveats
+    assert judge(Scale.RATIO, np.ones(60), np.exp(rng.normal(0, 0.02, 60))).caveats == ()
+
+
+def test_an_aggregate_is_bootstrapped_over_its_inputs() -> None:
+    worse = judge(ECE, calibrated(3000, 0, 0.0), calibrated(3000, 1, 0.15))
+    assert worse.verdict is Verdict.A_BETTER
+    assert worse.value_b == pytest.approx(0.15, abs=0.02)
+    same = judge(ECE, calibrated(3000, 0, 0.1), calibrated(3000, 0, 0.1))
+    assert same.verdict is Verdict.EQUIVALENT
+    few = judge(ECE, calibrated(10, 0, 0.0), calibrated(10, 1, 0.2))
+    assert "sign-flip" in few.method
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [(25.6e6, 44.5e6, Verdict.A_BETTER), (5.0, 5.0, Verdict.EQUIVALENT), (5.0, 5.005, Verdict.EQUIVALENT)],
+)
+def test_a_fact_is_compared_directly_and_has_no_interval(a: float, b: float, verdict: Verdict) -> None:
+    found = judge(question(Scale.FACT, Direction.LOWER), [a], [b])
+    assert found.verdict is verdict
+    assert found.effect is None
+    assert found.p_value is None
+    assert judge(question(Scale.FACT, Direction.NEITHER), [a], [b]).verdict is Verdict.DESCRIBED
+
+
+# Degenerate data have a defined verdict, never a false certainty.
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.0, 1.0), (1.0, 1.0), (1.0, 0.0)])
+@pytest.mark.parametrize("scale", [Scale.PROPORTION, Scale.MEAN, Scale.RATIO])
+def test_one_unit_decides_nothing(scale: Scale, a: float, b: float) -> None:
+    if scale is Scale.RATIO:
+        a, b = a + 1, b + 1
+    found = judge(scale, [a], [b])
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.further_units is None or found.further_units > 0
+
+
+def test_one_unit_decides_nothing_about_an_aggregate() -> None:
+    assert judge(ECE, calibrated(1, 0, 0), calibrated(1, 1, 0)).verdict is Verdict.UNDECIDED
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(50, Verdict.UNDECIDED), (300, Verdict.UNDECIDED), (2000, Verdict.EQUIVALENT)])
+@pytest.mark.parametrize("scale", [Scale.PROPORTION, Scale.MEAN])
+def test_contenders_that_never_differ_are_equivalent_only_on_enough_units(
+    scale: Scale, n: int, verdict: Verdict
+) -> None:
+    values = np.arange(n) % 2.0
+    found = judge(scale, values, values)
+    assert found.verdict is verdict
+    assert found.p_value == 1
+    assert found.effect is not None
+    assert found.effect.low < 0 < found.effect.high
+
+
+def test_without_any_scale_there_is_no_interval() -> None:
+    found = judge(Scale.MEAN, np.zeros(100), np.zeros(100))
+    assert (found.verdict, found.effect) == (Verdict.UNDECIDED, None)
+
+
+@pytest.mark.parametrize("n", [2, 4, 5])
+def test_a_constant_gain_on_few_units_is_not_certain(n: int) -> None:
+    assert judge(Scale.MEAN, np.arange(n) / 10, np.arange(n) / 10 + 1).verdict is Verdict.UNDECIDED
+    assert judge(Scale.PROPORTION, np.zeros(n), np.ones(n)).verdict is Verdict.UNDECIDED
+    assert judge(Scale.RATIO, np.ones(n), np.full(n, 2.0)).verdict is Verdict.UNDECIDED
+
+
+def test_four_wins_of_four_are_not_yet_a_win_and_six_are() -> None:
+    # The score interval alone would call 4:0 a win, though the mid-p is 1/16.
+    assert judge(Scale.PROPORTION, *outcomes(4, 0, 6, 6)).verdict is Verdict.UNDECIDED
+    assert judge(Scale.PROPORTION, *outcomes(6, 0, 6, 6)).verdict is Verdict.B_BETTER
+
+
+# Properties.
+
+
+binary = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60)
+real = st.lists(st.tuples(st.floats(0.1, 9), st.floats(0.1, 9)), min_size=1, max_size=40)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.sampled_from([Scale.MEAN, Scale.RATIO, Scale.FACT]), real, st.sampled_from([0.0, 0.1, 1.0]))
+def test_exchanging_real_contenders_mirrors_the_verdict(
+    scale: Scale, pairs: list[tuple[float, float]], margin: float
+) -> None:
+    a, b = np.array(pairs).T
+    there, back = judge(scale, a, b, margin), judge(scale, b, a, margin)
+    assert there.verdict is back.verdict.mirrored()
+    assert there.p_value == pytest.approx(back.p_value)
+
+
+@settings(max_examples=60, deadline=None)
+@given(binary, st.sampled_from([0.0, 0.1]))
+def test_exchanging_right_and_wrong_contenders_mirrors_everything(
+    pairs: list[tuple[bool, bool]], margin: float
+) -> None:
+    a, b = np.array(pairs, dtype=float).T
+    there, back = judge(Scale.PROPORTION, a, b, margin), judge(Scale.PROPORTION, b, a, margin)
+    assert there.verdict is back.verdict.mirrored()
+    assert there.further_units == back.further_units
+    assert there.effect is not None
+    assert back.effect is not None
+    assert there.effect.low == pytest.approx(-back.effect.high, abs=1e-12)
+
+
+def test_exchanging_the_contenders_of_an_aggregate_mirrors_the_interval() -> None:
+    a, b = calibrated(200, 0, 0.0), calibrated(200, 1, 0.2)
+    there, back = judge(ECE, a, b), judge(ECE, b, a)
+    assert there.verdict is back.verdict.mirrored()
+    assert there.effect is not None
+    assert back.effect is not None
+    assert there.effect.low == pytest.approx(-back.effect.high)
+
+
+@pytest.mark.parametrize("asked", [question(Scale.PROPORTION), question(Scale.MEAN), question(Scale.RATIO), ECE])
+@pytest.mark.parametrize("n", [12, 150])
+def test_the_order_of_the_units_changes_nothing(asked: Question, n: int) -> None:
+    rng = np.random.default_rng(n)
+    order = rng.permutation(n)
+    samples = []
+    for seed in (0, 1):
+        both = calibrated(n, seed, 0.1 * seed)
+        values = both["top1"].values if asked.scale is Scale.PROPORTION else rng.pareto(1.5, n) + 0.1
+        samples.append({**both, "m": sample(values)})
+    mixed = [
+        {k: Sample(tuple(s.units[i] for i in order), s.values[order]) for k, s in one.items()} for one in samples
+    ]
+    there, back = judge(asked, *samples), judge(asked, *mixed)
+    half = judge(asked, samples[0], mixed[1])
+    for other in (back, half):
+        assert other.verdict is there.verdict
+        assert other.p_value == pytest.approx(there.p_value)
+        assert (other.effect is None) == (there.effect is None)
+        if other.effect and there.effect:
+            assert (other.effect.low, other.effect.high) == pytest.approx((there.effect.low, there.effect.high))
+
+
+@settings(max_examples=80, deadline=None)
+@given(binary, st.booleans(), st.sampled_from([0.0, 0.05]))
+def test_a_tie_never_makes_a_contender_better(pairs: list[tuple[bool, bool]], right: bool, margin: float) -> None:
+    before = judge(Scale.PROPORTION, *np.array(pairs, dtype=float).T, margin)
+    after = judge(Scale.PROPORTION, *np.array([*pairs, (right, right)], dtype=float).T, margin)
+    assert after.p_value == before.p_value
+    if before.verdict is not Verdict.A_BETTER and before.verdict is not Verdict.B_BETTER:
+        assert after.verdict is before.verdict or after.verdict is Verdict.EQUIVALENT
+    assert before.effect is not None
+    assert after.effect is not None
+    assert abs(after.effect.estimate) <= abs(before.effect.estimate)
+
+
+@pytest.mark.parametrize(("n", "runs"), [(8, 600), (25, 600), (300, 300)])
+@pytest.mark.parametrize("scale", [Scale.PROPORTION, Scale.MEAN, Scale.RATIO])
+def test_equal_contenders_are_told_apart_at_most_as_often_as_declared(scale: Scale, n: int, runs: int) -> None:
+    rng = np.random.default_rng(n)
+    wrong = 0
+    for _ in range(runs):
+        if scale is Scale.PROPORTION:
+            u = rng.random((2, n))
+            a, b = (u < 0.3).astype(float)
+        else:
+            a, b = rng.lognormal(0, 0.5, (2, n))
+        wrong += judge(scale, a, b, margin=0.0).verdict in (Verdict.A_BETTER, Verdict.B_BETTER)
+    assert wrong / runs <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+def test_contenders_a_margin_apart_are_called_equivalent_at_most_as_often_as_declared() -> None:
+    rng = np.random.default_rng(0)
+    wrong = 0
+    for _ in range(400):
+        a = rng.normal(size=60)
+        wrong += judge(Scale.MEAN, a, a + rng.normal(0.5, 1, 60), margin=0.5).verdict is Verdict.EQUIVALENT
+    assert wrong / 400 <= 0.025 + 3 * np.sqrt(0.025 / 400)
+
+
+# What does not fit is refused.
+
+
+def test_a_missing_metric_and_mismatched_units_are_refused() -> None:
+    with pytest.raises(PairingError, match="B was not measured on m, only on other"):
+        judge(Scale.MEAN, {"m": sample([1.0])}, {"other": sample([1.0])})
+    with pytest.raises(PairingError, match="not measured on the same units"):
+        judge(Scale.MEAN, [1.0, 2.0], [1.0])
+    with pytest.raises(PairingError, match="finite"):
+        judge(Scale.MEAN, [1.0, np.nan], [1.0, 2.0])
+    two = {"confidence": sample([0.5, 0.5]), "top1": sample([1.0])}
+    with pytest.raises(PairingError, match="top1 and confidence"):
+        judge(ECE, two, two)
+
+
+def test_values_that_do_not_fit_the_scale_are_refused() -> None:
+    with pytest.raises(StatisticsError, match="0 or 1"):
+        judge(Scale.PROPORTION, [0.5], [1.0])
+    with pytest.raises(StatisticsError, match="positive"):
+        judge(Scale.RATIO, [0.0], [1.0])
+    with pytest.raises(StatisticsError, match="no estimator"):
+        judge(question(Scale.AGGREGATE, estimator="ecee", inputs=("m",)), [0.0], [1.0])
+    with pytest.raises(StatisticsError, match="names no inputs"):
+        judge(question(Scale.AGGREGATE, estimator="expected_calibration_error"), [0.0], [1.0])
+
+
+@pytest.mark.parametrize("settings", [{"margin": -1.0}, {"margin": np.nan}, {"level": 1.0}, {"level": 0.0}])
+def test_a_margin_or_level_out_of_range_is_refused(settings: dict[str, float]) -> None:
+    with pytest.raises(StatisticsError):
+        judge(Scale.MEAN, [1.0, 2.0], [1.0, 2.0], **settings)
+
+
+# Across seeds.
+
+
+def recipe(gap: float, seeds: int, seed: int, n: int = 400, between: float = 0.01) -> dict[int, Sample]:
+    rng = np.random.default_rng(seed)
+    return {s: sample(rng.random(n) < 0.7 + gap + rng.normal(0, between)) for s in range(seeds)}
+
+
+def test_recipes_apart_are_told_apart_and_recipes_alike_are_not() -> None:
+    asked = question(Scale.PROPORTION)
+    found = compare_across_seeds(asked, recipe(0, 5, 0), recipe(0.15, 5, 1), level=0.95, margin=0.01, seed=0)
+    assert found.verdict is Verdict.B_BETTER
+    assert found.value_b - found.value_a == pytest.approx(0.15, abs=0.03)
+    alike = compare_across_seeds(asked, recipe(0, 3, 0), recipe(0, 4, 1), level=0.95, margin=0.01, seed=0)
+    assert alike.verdict is Verdict.UNDECIDED
+
+
+def test_fewer_than_three_seeds_make_no_claim_about_a_recipe() -> None:
+    with pytest.raises(StatisticsError, match="at least 3 seeds"):
+        compare_across_seeds(
+            question(Scale.MEAN), recipe(0, 2, 0), recipe(0, 5, 1), level=0.95, margin=0.01, seed=0
+        )
+
+
+def test_alike_recipes_whose_seeds_scatter_are_told_apart_at_most_as_often_as_declared() -> None:
+    asked = question(Scale.MEAN)
+    wrong = inside = 0
+    for i in range(200):
+        a, b = recipe(0, 3, 2 * i, 200, 0.05), recipe(0, 3, 2 * i + 1, 200, 0.05)
+        found = compare_across_seeds(asked, a, b, level=0.95, margin=0.0, seed=i)
+        wrong += found.verdict in (Verdict.A_BETTER, Verdict.B_BETTER)
+        assert found.effect is not None
+        inside += found.effect.low <= 0 <= found.effect.high
+    assert wrong / 200 <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert inside / 200 >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 200)
+
+
+def test_seeds_that_all_agree_exactly_keep_a_width() -> None:
+    same = {s: sample(np.arange(50) % 2) for s in range(3)}
+    found = compare_across_seeds(question(Scale.PROPORTION), same, same, level=0.95, margin=0.01, seed=0)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.effect is not None
+    assert found.effect.low < 0 < found.effect.high
+
+
+def test_recipes_on_other_units_or_other_scales_are_refused() -> None:
+    with pytest.raises(PairingError):
+        compare_across_seeds(
+            question(Scale.MEAN), recipe(0, 3, 0, 50), recipe(0, 3, 1, 60), level=0.95, margin=0.01, seed=0
+        )
+    with pytest.raises(StatisticsError, match="means and proportions"):
+        compare_across_seeds(ECE, recipe(0, 3, 0), recipe(0, 3, 1), level=0.95, margin=0.01, seed=0)

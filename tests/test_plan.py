@@ -1,0 +1,140 @@
+"""The plan: pure, keyed by content, cut to the budget, and honest about what it cannot run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from netversus.errors import OptionError
+from netversus.plan import Plan, make_plan
+from netversus.records import ContenderCard, DataCard, Rates
+from netversus.request import make_request
+
+Make = Callable[..., Plan]
+
+
+@pytest.fixture
+def plan(make_card: Callable[..., ContenderCard], data_card: DataCard, rates: Callable[..., dict[str, Rates]]) -> Make:
+    def make(*names: str, cards: list[ContenderCard] | None = None, data: DataCard = data_card, **settings: object):
+        names = names or ("resnet18", "resnet34")
+        settings.setdefault("studies", ("accuracy", "training"))
+        cards = cards or [make_card(name) for name in names]
+        request = make_request({"contenders": names, **settings})
+        return make_plan(request, cards, data, rates(*(card.name for card in cards)), "cpu")
+
+    return make
+
+
+def test_the_same_request_gives_the_same_plan(plan: Make):
+    assert plan() == plan()
+
+
+def test_accuracy_waits_for_the_training_of_its_own_contender_and_seed(plan: Make):
+    cells = plan(repeats=2).cells
+    training = {(c.contenders, c.seed): c.key for c in cells if c.study == "training"}
+    accuracy = [c for c in cells if c.study == "accuracy"]
+    assert len(training) == len(accuracy) == 4
+    assert all(c.after == (training[c.contenders, c.seed],) for c in accuracy)
+    assert [c.study for c in cells] == ["training"] * 4 + ["accuracy"] * 4
+
+
+def test_adding_a_contender_keeps_every_key(plan: Make):
+    two, three = plan(), plan("resnet18", "resnet34", "resnet50")
+    assert {c.key for c in two.cells} < {c.key for c in three.cells}
+
+
+@pytest.mark.parametrize(
+    "settings", [{"seed": 1}, {"options": {"training": {"batch": 16}}}, {"options": {"training": {"epochs": 2}}}]
+)
+def test_what_determines_the_result_changes_the_key(plan: Make, settings: dict[str, object]):
+    assert not {c.key for c in plan().cells} & {c.key for c in plan(**settings).cells}
+
+
+def test_what_does_not_determine_the_result_keeps_the_key(plan: Make):
+    assert {c.key for c in plan().cells} == {c.key for c in plan(level=0.9, margins={"accuracy.top1": 0.5}).cells}
+
+
+def test_other_weights_or_data_change_the_key(plan: Make, make_card: Callable[..., ContenderCard], data_card: DataCard):
+    before = {c.key for c in plan().cells}
+    assert not before & {c.key for c in plan(data=replace(data_card, digest="other")).cells}
+    cards = [make_card("resnet18", digest="other"), make_card("resnet34")]
+    assert len(before & {c.key for c in plan(cards=cards).cells}) == 2
+
+
+def test_a_budget_gives_both_contenders_the_same_fewer_samples(plan: Make):
+    full, cut = plan(), plan(budget=60)
+    options = {c.options["samples"] for c in cut.cells if c.study == "training"}
+    assert len(options) == 1
+    assert options.pop() < 10_000
+    assert full.cost.seconds > 60
+    assert cut.cost.seconds <= 60
+    assert any("training" in line and "samples" in line for line in cut.cuts)
+    assert not full.cuts
+
+
+def test_a_generous_budget_cuts_nothing(plan: Make):
+    assert plan(budget=1e6).cuts == ()
+    assert {c.key for c in plan(budget=1e6).cells} == {c.key for c in plan().cells}
+
+
+def test_repeats_share_the_budget(plan: Make):
+    once, thrice = plan(budget=300), plan(budget=300, repeats=3)
+    assert thrice.cost.seconds <= 300
+    assert once.cells[0].options["samples"] > thrice.cells[0].options["samples"]
+
+
+def test_a_budget_that_nothing_fits_is_said(plan: Make):
+    assert any("the shortest useful plan takes" in line for line in plan(budget=1).cuts)
+
+
+def test_random_weights_without_training_are_blocked_with_the_reason(plan: Make):
+    cells = plan(studies=("accuracy",)).cells
+    assert all("random weights" in cell.blocked for cell in cells)
+
+
+def test_published_weights_are_not_trained_and_need_no_training(plan: Make, make_card: Callable[..., ContenderCard]):
+    cards = [make_card("resnet18", weights="V1"), make_card("resnet34")]
+    cells = {(c.study, c.contenders[0]): c for c in plan(cards=cards).cells}
+    assert "comes with weights" in cells["training", "resnet18"].blocked
+    assert cells["accuracy", "resnet18"].after == ()
+    assert not cells["accuracy", "resnet18"].blocked
+    assert cells["accuracy", "resnet34"].after == (cells["training", "resnet34"].key,)
+
+
+def test_data_without_a_train_split_block_training(plan: Make, data_card: DataCard):
+    cells = plan(data=replace(data_card, splits={"test": 10})).cells
+    assert all("no train split" in c.blocked for c in cells if c.study == "training")
+
+
+def test_margins_are_written_into_the_plan(plan: Make):
+    questions = {q.metric: q for q in plan(margins={"accuracy.top1": 0.03}).questions["accuracy"]}
+    assert questions["top1"].margin == 0.03
+    assert questions["brier"].margin == 0.01
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"studies": ("acuracy",)}, "did you mean accuracy"),
+        ({"options": {"training": {"epoch": 3}}}, "did you mean epochs"),
+        ({"options": {"training": {"epochs": -1}}}, "greater than 0, got -1"),
+        ({"options": {"speeed": {}}}, "not part of this comparison"),
+        ({"margins": {"accuracy.top2": 0.1}}, "did you mean accuracy.top"),
+        ({"repeats": 0}, "greater than or equal to 1, got 0"),
+        ({"level": 95}, "less than 1, got 95"),
+        ({"budget": "soon"}, "a length of time such as 90s"),
+        ({"colour": "red"}, "no setting 'colour'"),
+    ],
+)
+def test_wrong_settings_are_one_line_that_says_what_came(plan: Make, settings: dict[str, object], words: str):
+    with pytest.raises(OptionError) as caught:
+        plan(**settings)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("1.5m", 90)])
+def test_budgets_are_lengths_of_time(plan: Make, text: str, seconds: float):
+    assert plan(budget=text).request.budget == seconds
