@@ -74,6 +74,12 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.1 else f"p = {p:.2f}"
 
 
+def rough_count(count: int) -> int:
+    """Two leading digits, rounded up: an estimate of a count must not look exact."""
+    factor = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // factor) * factor
+
+
 def duration(seconds: float) -> str:
     """A length of time for people: "41 s", "6 min", "1 h 20 min"."""
     if seconds < 90:

@@ -77,7 +77,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What happens to an image before a contender sees it. `resize` is the shorter side in pixels, or None."""
+    """What happens to an image before a contender sees it. `resize` is the shorter side in pixels, or None; with
+    `squash` both sides become that long, whatever the shape."""
 
     crop: int
     resize: int | None
@@ -85,6 +86,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.5, 0.5, 0.5)
     antialias: bool = True
+    squash: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,9 @@ class ContenderCard:
     `name` is the canonical spec and unique in a run. `digest` covers all that determines the contender's
     behaviour: architecture, library version, weights. `weights` is "scratch", a published set's name, or a file.
     `recipe` names the training recipe of the weights; two contenders whose recipes differ are confounded.
-    `head` says what the outputs mean: "data" (trained here on the run's data), "imagenet-1k", or "unknown".
+    `head` says what the outputs mean: "data" (trained here on the run's data), "imagenet-1k", "unknown" (taken to be
+    the data's classes in order), or "other". `outputs` are the network's outputs that stand for the data's classes,
+    in their order, where it has more or others; empty: all of them.
     """
 
     name: str
@@ -107,6 +111,12 @@ class ContenderCard:
     digest: str
     preprocessing: Preprocessing
     notes: tuple[str, ...] = ()
+    outputs: tuple[int, ...] = ()
+
+    @property
+    def answers(self) -> bool:
+        """Whether what it says can be compared with the data's labels."""
+        return self.head in {"data", "unknown"} or bool(self.outputs)
 
     @property
     def untrained(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from netversus.quantities import amount, effect_text, interval_text, margin_text, p_text, times
+from netversus.quantities import amount, effect_text, interval_text, margin_text, p_text, rough_count, times
 from netversus.records import Direction, Finding, Role, Scale, Verdict
 
 ONE_IN = {0.9: "10", 0.95: "20", 0.99: "100"}
@@ -76,15 +76,9 @@ def _undecided(finding: Finding) -> str:
         more = ""
     else:
         unit = finding.paired_on if finding.further_units == 1 else f"{finding.paired_on}s"
-        more = f"; about {_rounded(finding.further_units):,} more {unit} would be needed"
+        more = f"; about {rough_count(finding.further_units):,} more {unit} would be needed"
     seen = "" if finding.value_a is None else f" ({_values(finding)} on {finding.n:,} {finding.paired_on}s)"
     return f"Cannot tell yet{more}{seen}."
-
-
-def _rounded(count: int) -> int:
-    """Two leading digits: an estimate of a count must not look exact."""
-    factor = 10 ** max(0, len(str(count)) - 2)
-    return -(-count // factor) * factor
 
 
 def expert_sentence(finding: Finding) -> str:

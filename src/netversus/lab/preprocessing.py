@@ -22,7 +22,7 @@ _INTERPOLATIONS = {
 
 
 def to_uint8(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
-    """Resize the shorter side and crop the centre: uint8, shape (3, crop, crop).
+    """Resize the shorter side (both, to squash) and crop the centre: uint8, shape (3, crop, crop).
 
     Without a `resize` the image is expected at the crop's size; one of another size has its shorter side resized
     to it.
@@ -32,7 +32,8 @@ def to_uint8(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
         side = preprocessing.crop
     if side is not None:
         mode = _INTERPOLATIONS[preprocessing.interpolation]
-        image = transforms.resize(image, [side], interpolation=mode, antialias=preprocessing.antialias)
+        size = [side, side] if preprocessing.squash else [side]
+        image = transforms.resize(image, size, interpolation=mode, antialias=preprocessing.antialias)
     image = transforms.center_crop(image, [preprocessing.crop])
     return transforms.pil_to_tensor(image)
 

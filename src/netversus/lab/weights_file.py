@@ -35,9 +35,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         UnsafeFileError: opening it would need more than tensors, or a tensor claims more than the file holds.
     """
     head = _head(path)
-    if _safetensors_header(head, path.stat().st_size):
+    if is_safetensors(path):
         return _checked(_from_safetensors(path), path)
-    if zipfile.is_zipfile(path) or head[:1] == b"\x80" or b"ustar" in head:
+    if zipfile.is_zipfile(path):
+        _refuse_compressed(path)
+        return _checked(_unpickled(path), path)
+    if head[:1] == b"\x80" or b"ustar" in head:
         return _checked(_unpickled(path), path)
     shown = head[:12].decode("latin-1").encode("unicode_escape").decode()
     raise WeightsError(
@@ -57,12 +60,17 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _safetensors_header(head: bytes, size: int) -> bool:
-    """Whether a file begins as safetensors does: a length that fits, then a JSON object."""
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors does: the length of a header that fits, then a JSON object.
+
+    Raises:
+        WeightsError: the file cannot be read, or is empty.
+    """
+    head = _head(path)
     if len(head) < 10 or head[8:9] != b"{":
         return False
     (length,) = struct.unpack("<Q", head[:8])
-    return bool(2 <= length <= min(HEADER_CAP, size - 8))
+    return bool(2 <= length <= min(HEADER_CAP, path.stat().st_size - 8))
 
 
 def _from_safetensors(path: Path) -> dict[str, Tensor]:
@@ -72,9 +80,22 @@ def _from_safetensors(path: Path) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is damaged: {error}", hint="download it again") from None
 
 
+def _refuse_compressed(path: Path) -> None:
+    """PyTorch stores its archives as they are; a compressed member can grow a thousandfold when it is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise WeightsError(f"{path} is damaged: {_reason(error)}", hint="download it again") from None
+    for member in members:
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > member.compress_size:
+            raise UnsafeFileError(f"{path} holds the compressed member {member.filename!r}, which PyTorch never writes")
+
+
 def _unpickled(path: Path) -> Any:
     try:
-        with warnings.catch_warnings(action="ignore"), path.open("rb") as file:  # given a path, torch would go by the name's ending
+        # Given a path instead of a file, torch would go by the name's ending.
+        with warnings.catch_warnings(action="ignore"), path.open("rb") as file:
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise UnsafeFileError(

@@ -1,0 +1,8 @@
+"""Findings -> HTML, Markdown, JSON, CSV. Loads no torch."""
+
+from __future__ import annotations
+
+from netversus.report.view import ReportView, Section
+from netversus.report.writer import write
+
+__all__ = ["ReportView", "Section", "write"]

@@ -15,7 +15,6 @@ from math import inf, log1p, sqrt
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
-from scipy.stats import ttest_ind
 
 from netversus.errors import PairingError, StatisticsError
 from netversus.records import Direction, Effect, Question, Scale, Verdict
@@ -81,11 +80,12 @@ class _Measured:
 
 @dataclass(frozen=True, slots=True)
 class _Spread:
-    """Standard error over seeds and units, the seeds' part of its square, and its degrees of freedom."""
+    """Standard error over seeds and units, and the seeds' part of its square; degrees of freedom of both."""
 
     error: float
     over_seeds: float
     freedom: float
+    seeds_freedom: float
 
 
 def compare(
@@ -181,7 +181,7 @@ def _judged(question: Question, measured: _Measured, level: float, margin: float
     else:
         verdict = decide(effect.low, effect.high, reach, question.direction)
         unproven = verdict is not Verdict.EQUIVALENT and measured.p_value > 1 - level
-        if unproven or (measured.n < least and question.scale is not Scale.PROPORTION):
+        if unproven or measured.n < least:
             verdict = Verdict.UNDECIDED
         if verdict is Verdict.UNDECIDED:
             half = (effect.high - effect.low) / 2
@@ -335,9 +335,14 @@ def _spread(values_a: Array, values_b: Array, draws: int, seed: int) -> _Spread:
     error = float(two_way_bootstrap(values_a, values_b, draws=draws, seed=seed).std(ddof=1))
     parts = [float(v.mean(axis=1).var(ddof=1)) / len(v) for v in (values_a, values_b)]
     over_units = max(0.0, error**2 - sum(parts))
-    uncertain = sum(p**2 / (len(v) - 1) for p, v in zip(parts, (values_a, values_b), strict=True))
-    uncertain += over_units**2 / max(1, values_a.shape[1] - 1)
-    return _Spread(error, sum(parts), error**4 / uncertain if uncertain else inf)
+    of_seeds = sum(p**2 / (len(v) - 1) for p, v in zip(parts, (values_a, values_b), strict=True))
+    of_units = over_units**2 / max(1, values_a.shape[1] - 1)
+    return _Spread(
+        error=error,
+        over_seeds=sum(parts),
+        freedom=error**4 / (of_seeds + of_units) if of_seeds + of_units else inf,
+        seeds_freedom=sum(parts) ** 2 / of_seeds if of_seeds else inf,
+    )
 
 
 def _recipes(values_a: Array, values_b: Array, spread: _Spread, level: float) -> _Measured:
@@ -346,19 +351,20 @@ def _recipes(values_a: Array, values_b: Array, spread: _Spread, level: float) ->
     method = f"two-way bootstrap over {len(means_a)} and {len(means_b)} seeds and {n} units, t interval"
     measured = _Measured(n, float(means_a.mean()), float(means_b.mean()), None, 1.0, method)
     difference = measured.value_b - measured.value_a
-    if spread.error == 0:
-        scale = float(np.ptp(np.concatenate([values_a, values_b])))
-        return _without_spread(measured, difference, scale, level)
+    values = np.concatenate([values_a, values_b])
+    if spread.error <= _ROUNDING * np.abs(values).max():
+        return _without_spread(measured, difference, float(np.ptp(values)), level)
     half = float(student.isf((1 - level) / 2, spread.freedom)) * spread.error
     p = float(2 * student.sf(abs(difference) / spread.error, spread.freedom))
     effect = Effect(difference, difference - half, difference + half, level)
-    return replace(measured, effect=effect, p_value=p, caveats=_welch_caveat(means_a, means_b, p, level))
+    return replace(measured, effect=effect, p_value=p, caveats=_welch_caveat(difference, spread, p, level))
 
 
-def _welch_caveat(means_a: Array, means_b: Array, p: float, level: float) -> tuple[str, ...]:
-    if np.ptp(means_a) == 0 and np.ptp(means_b) == 0:
+def _welch_caveat(difference: float, spread: _Spread, p: float, level: float) -> tuple[str, ...]:
+    """A word where Welch's t test on the seeds' means, which takes the units as given, comes to another end."""
+    if spread.over_seeds == 0:
         return ()
-    welch = float(ttest_ind(means_b, means_a, equal_var=False).pvalue)
+    welch = float(2 * student.sf(abs(difference) / sqrt(spread.over_seeds), spread.seeds_freedom))
     if (welch <= 1 - level) == (p <= 1 - level):
         return ()
     return (f"Welch's test on the seeds' means alone says otherwise (p = {welch:.2g}, here p = {p:.2g})",)

@@ -28,8 +28,8 @@ def expected_calibration_error(inputs: Mapping[str, Array], weights: Array) -> A
     Inputs: `confidence`, the probability of the predicted class in [0, 1], and `top1`, 0 or 1. The weighted
     mean over bins of |accuracy - confidence|. A bin holds its right edge, as in the authors' code.
     """
-    member, gap = _binned(inputs, weights)
-    return np.asarray(np.abs(weights @ (member * gap[:, None])).sum(axis=-1) / weights.sum(axis=-1))
+    index, gap = _binned(inputs, weights)
+    return np.asarray(np.abs(weights @ _spread_out(index, gap)).sum(axis=-1) / weights.sum(axis=-1))
 
 
 def debiased_squared_calibration_error(inputs: Mapping[str, Array], weights: Array) -> Array:
@@ -40,12 +40,13 @@ def debiased_squared_calibration_error(inputs: Mapping[str, Array], weights: Arr
     Inputs as for the ECE. The variance follows the weights, so that the correction holds under a bootstrap too. May
     be slightly below zero; a bin of a single unit cannot be corrected.
     """
-    member, gap = _binned(inputs, weights)
-    share = weights @ member
-    sums = weights @ (member * gap[:, None])
+    index, gap = _binned(inputs, weights)
+    members = _spread_out(index, np.ones_like(gap))
+    share = weights @ members
     filled = np.where(share > 0, share, 1.0)
-    spread = np.maximum((weights @ (member * (gap**2)[:, None])) / filled - (sums / filled) ** 2, 0.0)
-    power = (weights * weights) @ member
+    sums = weights @ _spread_out(index, gap)
+    spread = np.maximum((weights @ _spread_out(index, gap**2)) / filled - (sums / filled) ** 2, 0.0)
+    power = (weights * weights) @ members
     lost = 1 - power / filled**2  # Bessel's correction for weighted units; 0 for one unit
     variance = np.where(lost > _ONE_UNIT, spread * power / np.where(lost > _ONE_UNIT, lost, 1.0), 0.0)
     return np.asarray(((sums**2 - variance) / filled).sum(axis=-1) / weights.sum(axis=-1))
@@ -70,8 +71,8 @@ def estimator(name: str) -> Estimator:
     return ESTIMATORS[name]
 
 
-def _binned(inputs: Mapping[str, Array], weights: Array) -> tuple[Array, Array]:
-    """Which bin each unit lies in (one-hot, shape (n, bins)), and top1 - confidence (shape (n,))."""
+def _binned(inputs: Mapping[str, Array], weights: Array) -> tuple[NDArray[np.intp], Array]:
+    """Which bin each unit lies in, and top1 - confidence, shapes (n,)."""
     confidence, right = _input(inputs, "confidence"), _input(inputs, "top1")
     if confidence.shape != right.shape or weights.shape[-1:] != confidence.shape:
         raise StatisticsError(
@@ -81,7 +82,14 @@ def _binned(inputs: Mapping[str, Array], weights: Array) -> tuple[Array, Array]:
     if ((confidence < 0) | (confidence > 1)).any():
         raise StatisticsError("a confidence must lie in [0, 1]")
     index = np.clip(np.ceil(confidence * BINS).astype(np.intp) - 1, 0, BINS - 1)
-    return np.eye(BINS)[index], right - confidence
+    return index, right - confidence
+
+
+def _spread_out(index: NDArray[np.intp], values: Array) -> Array:
+    """Each unit's value in the column of its bin, zeros elsewhere, shape (n, bins)."""
+    table = np.zeros((len(values), BINS))
+    table[np.arange(len(values)), index] = values
+    return table
 
 
 def _input(inputs: Mapping[str, Array], name: str) -> Array:

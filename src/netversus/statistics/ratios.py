@@ -17,6 +17,7 @@ from netversus.statistics.pairing import fraction, vector
 Array = NDArray[np.float64]
 
 _EXACT = 60  # up to here the signed-rank distribution is computed, beyond it is as good as normal
+_LISTED = 4  # pair means listed for each value, once bisection has left so few
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ def log_ratios(a: ArrayLike, b: ArrayLike) -> Array:
 def hodges_lehmann(values: ArrayLike, level: float) -> Effect | None:
     """The Hodges-Lehmann centre of `values` (shape (n,)) with the interval of Wilcoxon's signed-rank test.
 
-    The centre is the median of the n (n + 1) / 2 means of two values; the ends are their k-th smallest and
-    k-th largest. No table of them is made: each is found by bisection on the count below, O(n log n) a step.
-    None when n is too small for the level (fewer than 6 for 0.95).
+    The centre is the median of the n (n + 1) / 2 means of two values; the ends are their k-th smallest and k-th
+    largest. The table of them is never made: each is found by counting, O(n log n) a step. None when n is too
+    small for the level (fewer than 6 for 0.95).
     """
     ordered = np.sort(vector(values, "the values"))
     n = len(ordered)
@@ -123,24 +124,32 @@ def _critical_rank(n: int, tail: float) -> int:
 
 
 def _pair_mean(ordered: Array, rank: int) -> float:
-    """The `rank`-th smallest (from 1) of the means (x_i + x_j) / 2, i <= j, to the last bits of a float."""
-    low, high = float(ordered[0]), float(ordered[-1])
+    """The `rank`-th smallest (from 1) of the means (x_i + x_j) / 2 with i <= j.
 
-    def reached(mean: float) -> bool:
-        twice = int(np.searchsorted(ordered, 2 * mean - ordered, side="right").sum())
-        return twice + int(np.searchsorted(ordered, mean, side="right")) >= 2 * rank
+    Bisection narrows them down to a few for each i, which are then listed.
+    """
+    first = np.arange(len(ordered))
 
-    if reached(low):
-        return low
-    while high - low > 1e-15 * max(abs(low), abs(high)):
+    def ends(mean: float) -> NDArray[np.intp]:
+        """For each i, the end of the j >= i whose mean with i is at most `mean`."""
+        return np.maximum(np.searchsorted(ordered, 2 * mean - ordered, side="right"), first)
+
+    low, high = 2 * float(ordered[0]) - float(ordered[-1]) - 1, float(ordered[-1])
+    start, end = first, np.full_like(first, len(ordered))
+    while (end - start).sum() > _LISTED * len(ordered):
         middle = (low + high) / 2
         if not low < middle < high:
-            break
-        if reached(middle):
-            high = middle
+            return high  # that many means are equal
+        reached = ends(middle)
+        if (reached - first).sum() >= rank:
+            high, end = middle, reached
         else:
-            low = middle
-    return high
+            low, start = middle, reached
+    sizes = end - start
+    i = np.repeat(first, sizes)
+    j = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes - start, sizes)
+    place = rank - 1 - int((start - first).sum())
+    return float(np.partition((ordered[i] + ordered[j]) / 2, place)[place])
 
 
 def _weighted_percentile(ordered: Array, weights: Array, share: float) -> Array:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from netversus.errors import MissingExtraError, WeightsError
+from netversus.errors import MissingExtraError, NetversusError, WeightsError
+from netversus.lab.contenders import hub
+from netversus.lab.contenders.availability import published_file
+from netversus.lab.contenders.own_code import search_path
+from netversus.lab.contenders.resolve import architecture_of
 from netversus.lab.contenders.spec import parse
-from netversus.lab.weights_file import read_state_dict
+from netversus.lab.weights_file import is_safetensors, read_state_dict
 from netversus.records import ContenderCard
+
+IMAGENET_CLASSES = 1000
+# Their auxiliary classifiers make them answer with a tuple while they train.
+_AUXILIARY = {"googlenet", "inception_v3"}
 
 
 def load(card: ContenderCard, *, classes: int, seed: int, weights: Path | None = None) -> nn.Module:
-    """The contender's network in eval mode, on the CPU, giving logits of shape (n, classes).
+    """The contender's network in eval mode, on the CPU: images to logits of shape (n, classes).
 
     Random weights follow from `seed` alone, and the global random state is left as it was. `weights` is a file that
-    was trained in this run, for a contender whose own weights are random.
+    was trained in this run, for a contender whose own weights are random. Published weights whose classes are not
+    the data's (`card.answers` is false) keep their own outputs.
 
     Raises:
         WeightsError: the weights do not fit the architecture or the data.
@@ -60,16 +73,62 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], origin: str) -> None:
     model.load_state_dict(dict(state), strict=False)
 
 
+class Selected:
+    """A forward hook that keeps the outputs which stand for the data's classes, in their order."""
+
+    def __init__(self, outputs: tuple[int, ...]) -> None:
+        self.outputs = torch.tensor(outputs)
+
+    def __call__(self, _module: nn.Module, _images: object, logits: Tensor) -> Tensor:
+        """The chosen columns of logits of shape (n, outputs)."""
+        return logits[:, self.outputs.to(logits.device)]
+
+
+def _selecting(model: nn.Module, card: ContenderCard, have: int, classes: int) -> nn.Module:
+    """The network, answering in the data's classes; `have` is how many outputs it has."""
+    if card.outputs and have > max(card.outputs) and (have == IMAGENET_CLASSES or card.head == "other"):
+        if card.outputs != tuple(range(have)):
+            model.register_forward_hook(Selected(card.outputs))
+    elif have != classes and card.answers:
+        raise WeightsError(
+            f"{card.name} has {have:,} outputs, the data have {classes:,} classes",
+            hint="weights are compared on the classes that they were trained for",
+        )
+    return model
+
+
 def _torchvision(card: ContenderCard, classes: int) -> nn.Module:
     from torchvision.models import get_model, get_model_weights
 
     if card.untrained:
-        return _module(get_model(card.architecture, weights=None, num_classes=classes))
-    url = get_model_weights(card.architecture)[card.weights].url
-    model = _module(get_model(card.architecture, weights=None))
-    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
-    fill(model, read_state_dict(file), str(file))
-    return model
+        return _scratch_torchvision(card.architecture, classes)
+    published = get_model_weights(card.architecture)[card.weights]
+    with _through_our_door(published_file(card)):
+        model = get_model(card.architecture, weights=published)
+    return _selecting(_module(model), card, IMAGENET_CLASSES, classes)
+
+
+def _scratch_torchvision(architecture: str, classes: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    settings = {"aux_logits": False, "init_weights": True} if architecture in _AUXILIARY else {}
+    return _module(get_model(architecture, weights=None, num_classes=classes, **settings))
+
+
+@contextmanager
+def _through_our_door(file: Path) -> Iterator[None]:
+    """Let torchvision's builders, which know what each set needs, take their weights from `read_state_dict`:
+    their own reader unpickles whatever the file holds."""
+    from torchvision.models import WeightsEnum
+
+    theirs = WeightsEnum.get_state_dict
+    WeightsEnum.get_state_dict = lambda *_, **__: read_state_dict(file)
+    try:
+        yield
+    except RuntimeError as error:  # load_state_dict's, which lists every name
+        raise WeightsError(f"{file} does not fit the architecture: {_second_line(error)}") from None
+    finally:
+        WeightsEnum.get_state_dict = theirs
 
 
 def _timm(card: ContenderCard, classes: int) -> nn.Module:
@@ -77,31 +136,39 @@ def _timm(card: ContenderCard, classes: int) -> nn.Module:
 
     if card.untrained:
         return _module(timm.create_model(card.architecture, pretrained=False, num_classes=classes))
-    return _module(timm.create_model(f"{card.architecture}.{card.weights}", pretrained=True))
+    full = f"{card.architecture}.{card.weights}" if card.weights else card.architecture
+    file = published_file(card)
+    state = read_state_dict(file)
+    try:
+        model = timm.create_model(
+            full, pretrained=True, pretrained_cfg_overlay={"state_dict": state, "custom_load": False}
+        )
+    except (RuntimeError, KeyError) as error:
+        raise WeightsError(f"{file} does not fit the architecture: {_second_line(error)}") from None
+    model.pretrained_cfg.pop("state_dict", None)  # a second copy of all weights
+    return _selecting(_module(model), card, int(model.num_classes), classes)
 
 
 def _file(card: ContenderCard, classes: int) -> nn.Module:
     """The architecture by name, with as many outputs as the file's last layer has."""
-    from torchvision.models import get_model, list_models
-
-    del classes  # the file knows; whether that fits the data is the study's concern
     spec = parse(card.spec)
-    state = read_state_dict(Path(spec.path))
-    outputs = _outputs(state)
-    if card.architecture in list_models():
-        model = get_model(card.architecture, weights=None, num_classes=outputs)
-    else:
+    state = read_state_dict(Path(spec.target).expanduser())
+    outputs = _outputs(state) or classes
+    library, name = architecture_of(spec)
+    if library == "timm":
         import timm
 
-        model = timm.create_model(card.architecture, pretrained=False, num_classes=outputs)
-    fill(model, state, spec.path)
-    return _module(model)
+        model = _module(timm.create_model(name, pretrained=False, num_classes=outputs))
+    else:
+        model = _scratch_torchvision(name, outputs)
+    fill(model, state, spec.target)
+    return _selecting(model, card, outputs, classes)
 
 
 def _outputs(state: Mapping[str, Tensor]) -> int:
-    """The rows of the last matrix: the head's number of classes."""
-    matrices = [tensor for tensor in state.values() if tensor.ndim == 2]
-    return int(matrices[-1].shape[0]) if matrices else 1000
+    """The size of the last layer's bias: the head's number of classes; 0 where there is none."""
+    biases = [tensor for name, tensor in state.items() if name.endswith("bias") and tensor.ndim == 1]
+    return len(biases[-1]) if biases else 0
 
 
 def _hf(card: ContenderCard, classes: int) -> nn.Module:
@@ -109,66 +176,64 @@ def _hf(card: ContenderCard, classes: int) -> nn.Module:
         from transformers import AutoConfig, AutoModelForImageClassification
     except ImportError:
         raise MissingExtraError("transformers", "hf", card.name) from None
+    spec = parse(card.spec)
+    folder = hub.folder(spec.target, "" if card.untrained else spec.weights)
+    for file in () if card.untrained else folder.glob("*.safetensors"):
+        if not is_safetensors(file):
+            raise WeightsError(f"{file} is not a safetensors file", hint="download it again")
     try:
         if card.untrained:
-            config = AutoConfig.from_pretrained(card.architecture, num_labels=classes, local_files_only=True)
-            return _Logits(AutoModelForImageClassification.from_config(config))
-        return _Logits(
-            AutoModelForImageClassification.from_pretrained(
-                card.architecture, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
+            config = AutoConfig.from_pretrained(folder, num_labels=classes, trust_remote_code=False)
+            return Logits(AutoModelForImageClassification.from_config(config, trust_remote_code=False))
+        model, report = AutoModelForImageClassification.from_pretrained(
+            folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise WeightsError(f"cannot load {card.name}: {reason}", hint="it must hold config.json and safetensors") from None
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"cannot load {card.name}: {hub.first_line(error)}") from None
+    absent = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
+    if absent:
+        raise WeightsError(f"the weights of {card.name} do not fit its config.json: {absent[0]} is not among them")
+    return _selecting(Logits(model), card, int(model.config.num_labels), classes)
 
 
-class _Logits(nn.Module):
-    """A transformers classifier that gives its logits."""
+class Logits(nn.Module):
+    """A transformers image classifier that gives its logits."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
+        """Logits of images: float32, shape (n, 3, h, w)."""
         logits: Tensor = self.model(pixel_values=images).logits
         return logits
 
 
 def _onnx(card: ContenderCard, classes: int) -> nn.Module:
-    del classes
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingExtraError("onnxruntime", "onnx", card.name) from None
-    path = parse(card.spec).path
-    try:
-        return _Onnx(onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]))
-    except Exception as error:  # onnxruntime's errors have no common base that it exports
-        raise WeightsError(f"cannot open {path} as ONNX: {str(error).splitlines()[0]}") from None
+    from netversus.lab.contenders.onnx_graph import OnnxGraph
 
-
-class _Onnx(nn.Module):
-    """An ONNX graph with one image input and logits as its first output. It has no parameters to train."""
-
-    def __init__(self, session: object) -> None:
-        super().__init__()
-        self.session = session
-
-    def forward(self, images: Tensor) -> Tensor:
-        name = self.session.get_inputs()[0].name  # type: ignore[attr-defined]
-        outputs = self.session.run(None, {name: images.cpu().numpy()})  # type: ignore[attr-defined]
-        return torch.from_numpy(outputs[0]).to(images.device)
+    graph = OnnxGraph(Path(parse(card.spec).target).expanduser(), card)
+    return _selecting(graph, card, graph.outputs or classes, classes)
 
 
 def _py(card: ContenderCard, classes: int) -> nn.Module:
-    """A factory of the user's own code; it may take `classes`."""
-    import inspect
-
+    """A factory of the user's own code. One with a parameter `num_classes` is told how many the data have."""
     module, _, name = card.architecture.partition(":")
-    factory = getattr(import_module(module), name)
-    takes = "classes" in inspect.signature(factory).parameters
-    return _module(factory(classes=classes) if takes else factory())
+    for place in search_path():
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    try:
+        factory = getattr(import_module(module), name)
+        made = factory(num_classes=classes) if _takes_classes(factory) else factory()
+    except NetversusError:
+        raise
+    except Exception as error:  # whatever the user's code raises
+        raise WeightsError(f"{card.architecture} failed: {type(error).__name__}: {hub.first_line(error)}") from error
+    return _module(made)
+
+
+def _takes_classes(factory: Callable[..., Any]) -> bool:
+    return "num_classes" in inspect.signature(factory).parameters
 
 
 def _module(made: object) -> nn.Module:
@@ -177,7 +242,13 @@ def _module(made: object) -> nn.Module:
     return made
 
 
-_LOADERS = {
+def _second_line(error: BaseException) -> str:
+    """The first cause in load_state_dict's message, below its headline."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[min(1, len(lines) - 1)][:200] if lines else type(error).__name__
+
+
+_LOADERS: Mapping[str, Callable[[ContenderCard, int], nn.Module]] = {
     "torchvision": _torchvision,
     "timm": _timm,
     "file": _file,

@@ -1,21 +1,21 @@
 """Data by spec: `open_data` opens them, `list_data` names what there is. Loads no torch.
 
-    scenes?size=32&difficulty=0.3     generated, see `netversus.lab.data.scenes`
-    digits                            real handwritten digits
-    folder:PATH?val=0.2, or a path    your own images
-    hf:NAME_OR_PATH?split=test        a Hugging Face data set, local or from the hub
+scenes?size=32&difficulty=0.3     generated, see `netversus.lab.data.scenes`
+digits                            real handwritten digits
+folder:PATH?val=0.2, or a path    your own images
+hf:NAME_OR_PATH?split=test        a Hugging Face data set, local or from the hub
 """
 
 from __future__ import annotations
 
-from netversus.lab.data import digits, folder, scenes
+from netversus.lab.data import digits, folder, hf, scenes
 from netversus.lab.data.dataset import Dataset, ImageSet
 from netversus.lab.data.kind import Kind, Setting
 from netversus.lab.data.spec import understand
 
 __all__ = ["Dataset", "ImageSet", "Kind", "Setting", "list_data", "open_data"]
 
-_KINDS = (scenes.KIND, digits.KIND, folder.KIND)
+_KINDS = (scenes.KIND, digits.KIND, folder.KIND, hf.KIND)
 
 
 def open_data(spec: str, *, seed: int = 0, strict: bool = False) -> Dataset:

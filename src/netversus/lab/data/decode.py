@@ -55,10 +55,10 @@ def decode(content: bytes, *, suffix: str, megapixels: float) -> Decoded:
     except DataError:
         raise
     except UnidentifiedImageError:
-        raise DataError(f"not an image in a known format ({', '.join(_formats())})") from None
+        raise DataError(f"not an image in a known format, or cut off in its header ({', '.join(_formats())})") from None
     except Image.DecompressionBombError:
         raise DataError(f"too large: over {megapixels:g} megapixels") from None
-    except Exception as error:  # Pillow's decoders raise almost anything on hostile bytes
+    except Exception as error:  # noqa: BLE001  Pillow's decoders raise almost anything on hostile bytes
         raise DataError(f"cannot be decoded: {error}") from None
 
 

@@ -78,8 +78,8 @@ def open_digits(opening: Opening) -> Dataset:
         factors=("ink",),
         notes=(
             f"8x8 originals enlarged to {options.size}x{options.size}: they hold no finer detail",
-            f"divided by image with seed {opening.seed}; the 43 writers are not identified in this copy, "
-            "so a writer's digits are in both splits and accuracy on new writers may be lower",
+            f"divided by image with seed {opening.seed}",
+            "the 43 writers are not identified in this copy: a writer's digits are in both splits",
         ),
     )
     return Dataset(card, splits)

@@ -52,6 +52,12 @@ class Kind:
             for name, field in self.options.model_fields.items()
         )
 
+    @property
+    def usage(self) -> str:
+        """The spec with every option at its default; `...` where the default is to see for itself."""
+        query = "&".join(f"{setting.name}={setting.default or '...'}" for setting in self.settings())
+        return self.name + (f":{self.target}" if self.target else "") + (f"?{query}" if query else "")
+
 
 def _written(default: object) -> str:
     return "" if default is None else str(default)

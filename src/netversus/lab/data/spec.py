@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from pydantic import ValidationError
@@ -17,10 +18,10 @@ from netversus.lab.data.kind import Kind, Opening
 from netversus.request import describe
 from netversus.study import Options
 
+Declared = TypeVar("Declared", bound=Options)
 
-def understand(
-    spec: str, kinds: Mapping[str, Kind], *, seed: int, strict: bool = False
-) -> tuple[Kind, Opening]:
+
+def understand(spec: str, kinds: Mapping[str, Kind], *, seed: int, strict: bool = False) -> tuple[Kind, Opening]:
     """The kind that a spec names, and what to open.
 
     Raises:
@@ -31,11 +32,11 @@ def understand(
         raise SpecError(f"{kind.name} needs a {kind.target}", hint=f"write {kind.name}:{kind.target}")
     if target and not kind.target:
         raise SpecError(f"{kind.name} takes nothing after a colon, got {target!r}", hint=_example(kind))
-    options = make_options(kind.options, _pairs(query, spec), owner=kind.name)
+    options = make_options(kind.options, pairs_of(query, spec), owner=kind.name)
     return kind, Opening(_canonical(kind, target, options), target, options, seed, strict)
 
 
-def make_options(declared: type[Options], values: Mapping[str, Any], *, owner: str) -> Options:
+def make_options(declared: type[Declared], values: Mapping[str, Any], *, owner: str) -> Declared:
     """Validated options; `owner` is whose they are, for the message.
 
     Raises:
@@ -53,13 +54,13 @@ def make_options(declared: type[Options], values: Mapping[str, Any], *, owner: s
 
 def _take_apart(spec: str, kinds: Mapping[str, Kind]) -> tuple[Kind, str, str]:
     head, _, query = spec.partition("?")
-    name, colon, rest = head.partition(":")
+    name, colon, _ = head.partition(":")
     if name in kinds:
         if not colon:
             return kinds[name], "", query
         return kinds[name], *_without_query(spec[len(name) + 1 :])
     path, query = _without_query(spec)
-    if os.path.exists(os.path.expanduser(path)) or _like_a_path(path):
+    if _exists(path) or _like_a_path(path):
         return kinds["folder"], path, query
     known = ", ".join(kinds)
     hint = nearest(name, kinds) or f"known: {known}, or the path of an image folder"
@@ -68,17 +69,29 @@ def _take_apart(spec: str, kinds: Mapping[str, Kind]) -> tuple[Kind, str, str]:
 
 def _without_query(text: str) -> tuple[str, str]:
     """A target and its query; a path may itself hold a question mark."""
-    if os.path.exists(os.path.expanduser(text)):
+    if _exists(text):
         return text, ""
     target, mark, query = text.rpartition("?")
     return (target, query) if mark else (text, "")
+
+
+def _exists(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, no such home
+        return False
 
 
 def _like_a_path(text: str) -> bool:
     return text.startswith((".", "~")) or "/" in text or os.sep in text
 
 
-def _pairs(query: str, spec: str) -> dict[str, str]:
+def pairs_of(query: str, spec: str) -> dict[str, str]:
+    """What stands after the question mark, by name; `spec` is for the message.
+
+    Raises:
+        SpecError: not of the form name=value, or a name twice.
+    """
     pairs: dict[str, str] = {}
     for part in query.split("&") if query else ():
         name, equals, value = part.partition("=")

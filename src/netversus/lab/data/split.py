@@ -25,10 +25,15 @@ def held_out(labels: Sequence[int], keys: Sequence[str], count: int, seed: int) 
     quotas = _quotas({label: len(members[label]) for label in sorted(members)}, count)
     for label, quota in quotas.items():
         order = sorted(members[label], key=lambda index: (_rank(keys[index], seed), index))
-        while 0 < quota < len(order) and keys[order[quota]] == keys[order[quota - 1]]:
-            quota += 1
-        chosen[order[:quota]] = True
+        chosen[order[: _without_tearing([keys[index] for index in order], quota)]] = True
     return chosen
+
+
+def _without_tearing(keys: Sequence[str], stop: int) -> int:
+    """The first place from `stop` on that does not lie between two equal keys."""
+    while 0 < stop < len(keys) and keys[stop] == keys[stop - 1]:
+        stop += 1
+    return stop
 
 
 def _rank(key: str, seed: int) -> bytes:
@@ -43,6 +48,5 @@ def _quotas(sizes: dict[int, int], count: int) -> dict[int, int]:
     for label in by_remainder[: count - sum(quotas.values())]:
         quotas[label] += 1
     return {
-        label: min(max(quota, 1), sizes[label] - 1) if sizes[label] > 1 else quota
-        for label, quota in quotas.items()
+        label: min(max(quota, 1), sizes[label] - 1) if sizes[label] > 1 else quota for label, quota in quotas.items()
     }

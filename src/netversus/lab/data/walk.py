@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from netversus.errors import DataError
+from netversus.lab.data.decode import SUFFIXES
 from netversus.lab.data.names import escape
 from netversus.records import SkippedFile
 
 SYSTEM_NAMES = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
+IMAGE_SUFFIXES = frozenset(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +27,19 @@ class Candidate:
 
 @dataclass
 class Walk:
-    """What lies in the class folders below `root`, in the order of the ids.
+    """What lies in the class folders below `root`.
 
-    `classes` are all the subfolders' escaped names, empty ones too; `ignored` are hidden and system entries.
+    `classes` are all the subfolders' escaped names, empty ones too; `skipped` might have been images; `ignored`
+    are hidden entries, and files beside the class folders that are no images.
     """
 
     root: Path
     classes: set[str] = field(default_factory=set)
-    candidates: list[Candidate] = field(default_factory=list)
     skipped: list[SkippedFile] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
     def visit(self, side: Path) -> list[Candidate]:
-        """The candidates of one side of the data: `root` itself or one of its subfolders, such as train."""
+        """The candidates of one side of the data, `root` itself or a subfolder such as train, in order of id."""
         found: list[Candidate] = []
         for entry in self._entries(side):
             if entry.is_symlink():
@@ -46,10 +48,11 @@ class Walk:
                 self.classes.add(escape(entry.name))
                 files = self._files(Path(entry.path))
                 found += [Candidate(path, self.id_of(path), escape(entry.name)) for path in files]
-            else:
+            elif Path(entry.name).suffix.lower() in IMAGE_SUFFIXES:
                 self._skip(entry, "outside every class folder")
+            else:
+                self.ignored.append(self.id_of(Path(entry.path)))
         found.sort(key=lambda candidate: candidate.id)
-        self.candidates += found
         return found
 
     def id_of(self, path: Path) -> str:
@@ -80,9 +83,9 @@ class Walk:
                 raise DataError(f"cannot list the folder {folder}: {error.strerror}") from None
             self.skipped.append(SkippedFile(self.id_of(folder), f"cannot be listed: {error.strerror}"))
             return []
-        hidden = [entry for entry in listed if _is_hidden(entry.name)]
+        hidden = [entry for entry in listed if is_hidden(entry.name)]
         self.ignored += [self.id_of(Path(entry.path)) for entry in hidden]
-        return [entry for entry in listed if not _is_hidden(entry.name)]
+        return [entry for entry in listed if not is_hidden(entry.name)]
 
     def _why_not_follow(self, entry: os.DirEntry[str]) -> str:
         """Why a symbolic link is refused; empty when it leads to a file inside the root."""
@@ -98,5 +101,6 @@ class Walk:
         self.skipped.append(SkippedFile(self.id_of(Path(entry.path)), reason))
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a name is hidden or the operating system's own."""
     return name.startswith(".") or name in SYSTEM_NAMES

@@ -1,40 +1,38 @@
 """`scenes`: generated pictures of textured, lit, partly hidden objects on cluttered backgrounds.
 
-    description.py   what a scene holds, frozen
-    compose.py       choosing what is in it, from seed, split, index and difficulty
-    surface.py       shapes and textures
-    render.py        a scene as pixels, with boxes and masks
-    sets.py          classification images, detection frames, sequences
-    draw.py          random numbers that are the same on every machine
+description.py   what a scene holds, frozen
+compose.py       choosing what is in it, from seed, split, index and difficulty
+surface.py       shapes and textures
+render.py        a scene as pixels, with boxes and masks
+sets.py          classification images, detection frames, sequences
+draw.py          random numbers that are the same on every machine
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated
-
-from pydantic import Field
 
 from netversus.lab.data.dataset import Dataset, ImageSet
 from netversus.lab.data.kind import Kind, Opening
 from netversus.lab.data.scenes.compose import FACTORS
 from netversus.lab.data.scenes.description import CLASSES
+from netversus.lab.data.scenes.options import ScenesOptions, open_frames, open_sequences
 from netversus.lab.data.scenes.sets import MIN_VISIBILITY, DetectionFrames, SceneImages, Sequence, Sequences
 from netversus.records import DataCard, digest
-from netversus.study import Options
 
-__all__ = ["CLASSES", "MIN_VISIBILITY", "DetectionFrames", "SceneImages", "Sequence", "Sequences"]
+__all__ = [
+    "CLASSES",
+    "KIND",
+    "MIN_VISIBILITY",
+    "DetectionFrames",
+    "SceneImages",
+    "Sequence",
+    "Sequences",
+    "open_frames",
+    "open_sequences",
+]
 
 _PROBED = 4
-
-
-class ScenesOptions(Options):
-    """What can be set about classification scenes."""
-
-    size: Annotated[int, Field(ge=16, le=1024, description="Side of the images in pixels.")] = 32
-    train: Annotated[int, Field(ge=1, le=1_000_000, description="Training images.")] = 2000
-    test: Annotated[int, Field(ge=1, le=1_000_000, description="Test images.")] = 500
-    difficulty: Annotated[float, Field(ge=0, le=1, description="0 is easy, 1 is hard.")] = 0.3
 
 
 def open_scenes(opening: Opening) -> Dataset:
@@ -59,8 +57,8 @@ def open_scenes(opening: Opening) -> Dataset:
         image_size=options.size,
         factors=tuple(FACTORS),
         notes=(
-            f"generated with seed {opening.seed} at difficulty {options.difficulty:g}; train and test are drawn "
-            "independently from the same distribution",
+            f"generated with seed {opening.seed} at difficulty {options.difficulty:g}",
+            "train and test are drawn independently from the same distribution",
         ),
     )
     return Dataset(card, splits)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-SHAPES = ("disc", "square", "triangle", "cross")
-TEXTURES = ("striped", "dotted")
+SHAPES = ("cross", "disc", "square", "triangle")
+TEXTURES = ("dotted", "striped")
 DECOY_SHAPES = ("hexagon", "bar", "ring")
 DECOY_TEXTURES = ("plain", "checked", "ringed")
-CLASSES = tuple(f"{texture}-{shape}" for shape in SHAPES for texture in TEXTURES)
-"""Each shape comes in two classes that only the texture tells apart, and each texture in four."""
+CLASSES = tuple(f"{shape}-{texture}" for shape in SHAPES for texture in TEXTURES)
+"""Each shape comes in two classes that only the texture tells apart, and each texture in four.
+The names are in order, so that a folder of each class opens with the same labels."""
 
 Colour = tuple[float, float, float]
 

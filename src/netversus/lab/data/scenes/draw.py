@@ -62,12 +62,13 @@ class Draw:
 
     def weighted(self, weights: Mapping[str, float]) -> str:
         """One of the keys, in proportion to its weight."""
+        possible = [name for name, weight in weights.items() if weight > 0]
         left = self.uniform(0.0, sum(weights.values()))
-        for name, weight in weights.items():
-            left -= weight
+        for name in possible:
+            left -= weights[name]
             if left < 0:
                 return name
-        return next(name for name, weight in reversed(weights.items()) if weight > 0)
+        return possible[-1]  # rounding may leave a last crumb
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
         """The items in random order (Fisher and Yates)."""

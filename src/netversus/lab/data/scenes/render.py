@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from netversus.lab.data.scenes.description import Background, Camera, Light, Scene, Thing, turned
+from netversus.lab.data.scenes.description import Camera, Light, Scene, Thing, turned
 from netversus.lab.data.scenes.draw import generator, noise_grid
 from netversus.lab.data.scenes.surface import REACH, distance, pattern
 
@@ -170,8 +170,8 @@ def _patch(thing: Thing, x: float, y: float, radius: float, *, margin: int) -> t
 def _local(thing: Thing, x: float, y: float, radius: float, patch: tuple[int, int, int, int]) -> tuple[Array, Array]:
     """The patch's samples in the thing's own coordinates, in radii."""
     left, top, right, bottom = patch
-    across = (np.arange(left, right) + 0.5 - x)[None, :] / radius
-    down = (np.arange(top, bottom) + 0.5 - y)[:, None] / radius
+    across: Array = (np.arange(left, right, dtype=np.float64) + 0.5 - x)[None, :] / radius
+    down: Array = (np.arange(top, bottom, dtype=np.float64) + 0.5 - y)[:, None] / radius
     u, v = _rotated(across, down, thing.turn)
     return u, v / thing.squash
 
@@ -179,7 +179,8 @@ def _local(thing: Thing, x: float, y: float, radius: float, patch: tuple[int, in
 def _coloured(thing: Thing, u: Array, v: Array, radius: float) -> Array:
     level = pattern(thing.texture, u + thing.phase, v + thing.phase, thing.period, radius)
     base, mark = np.array(thing.base), np.array(thing.mark)
-    return base + (mark - base) * level[:, :, None]
+    colour: Array = base + (mark - base) * level[:, :, None]
+    return colour
 
 
 def _normal(depth: Array, radius: float) -> tuple[Array, Array, Array]:
@@ -248,7 +249,7 @@ def _noise(seed: int, shape: tuple[int, ...]) -> Array:
     """Nearly Gaussian, variance 1: the sum of four bytes each, which is exact everywhere."""
     count = int(np.prod(shape))
     octets = np.frombuffer(generator("noise", seed).bytes(4 * count), dtype=np.uint8).reshape(4, *shape)
-    centred = octets.astype(np.int64).sum(axis=0) - 4 * 127.5
+    centred: Array = octets.astype(np.int64).sum(axis=0) - 4 * 127.5
     return centred / math.sqrt(4 * (256**2 - 1) / 12)
 
 

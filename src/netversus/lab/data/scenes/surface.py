@@ -91,8 +91,8 @@ def _checks(u: Array, v: Array) -> Array:
 
 
 _TEXTURES: dict[str, Callable[[Array, Array], Array]] = {
-    "plain": lambda u, v: np.zeros_like(u),
-    "striped": lambda u, v: _wave(u),
+    "plain": lambda u, _: np.zeros_like(u),
+    "striped": lambda u, _: _wave(u),
     "dotted": _dots,
     "checked": _checks,
     "ringed": lambda u, v: _wave(np.sqrt(u * u + v * v)),

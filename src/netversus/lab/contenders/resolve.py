@@ -1,0 +1,328 @@
+"""From a spec to a contender's card: what it is, which weights it has, what its outputs mean. Loads no torch.
+
+Weights that are not named are random ("scratch") for torchvision and timm, unless the data's classes are ImageNet's:
+then the published default. The other sources bring the weights they are named for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from netversus.errors import SpecError, WeightsError, nearest
+from netversus.lab.contenders import hub
+from netversus.lab.contenders.catalogue import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Architecture,
+    Library,
+    PublishedSet,
+    find,
+    names,
+)
+from netversus.lab.contenders.fingerprint import sha256
+from netversus.lab.contenders.imagenet import labels, outputs_for
+from netversus.lab.contenders.own_code import find_factory
+from netversus.lab.contenders.spec import SCRATCH, ContenderSpec, Source, parse, preparation
+from netversus.records import ContenderCard, DataCard, Preprocessing, digest
+
+DEFAULT_SIZE = 224
+_RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
+
+
+def resolve(text: str, data: DataCard) -> ContenderCard:
+    """The card of the contender that a spec names, on these data.
+
+    Raises:
+        SpecError: the spec cannot be understood, or names what does not exist; the hint has the nearest names.
+        WeightsError: a file or repository cannot be read, or its weights cannot be used.
+    """
+    spec = parse(text)
+    return _RESOLVERS[spec.source](spec, data)
+
+
+def architecture_of(spec: ContenderSpec) -> tuple[Library, str]:
+    """The library and the name of the architecture that a `file:` spec names; a bare name may be either's.
+
+    Raises:
+        SpecError: neither library has it.
+    """
+    prefix, colon, name = spec.settings["arch"].rpartition(":")
+    if colon and prefix not in {"timm", "torchvision"}:
+        raise SpecError(f"arch= names a torchvision or a timm architecture, got {spec.settings['arch']!r}")
+    if prefix == "timm" or (not colon and name not in names("torchvision") and name in names("timm")):
+        return "timm", find("timm", name).name
+    return "torchvision", find("torchvision", name).name
+
+
+def _card(spec: ContenderSpec, identity: tuple[Any, ...], **fields: Any) -> ContenderCard:
+    """A card whose digest covers the spec's source, `identity` and the preprocessing."""
+    prepared: Preprocessing = fields["preprocessing"]
+    shown = [getattr(prepared, name) for name in prepared.__slots__]
+    return ContenderCard(
+        name=spec.canonical,
+        spec=spec.canonical,
+        source=spec.source,
+        digest=digest(spec.source, identity, shown),
+        **fields,
+    )
+
+
+def _library(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    library: Library = "timm" if spec.source == "timm" else "torchvision"
+    architecture = find(library, spec.target)
+    chosen, why = _weights(spec, architecture, data)
+    if chosen is None:
+        prepared, notes = _plain(data, architecture.smallest, fixed=architecture.fixed)
+        return _card(
+            spec,
+            (architecture.name, version(library), SCRATCH),
+            architecture=architecture.name,
+            weights=SCRATCH,
+            recipe=SCRATCH,
+            head="data",
+            preprocessing=prepared,
+            notes=(*why, *notes),
+        )
+    return _published(spec, architecture, chosen, why, data)
+
+
+def _published(
+    spec: ContenderSpec,
+    architecture: Architecture,
+    chosen: PublishedSet,
+    why: tuple[str, ...],
+    data: DataCard,
+) -> ContenderCard:
+    if chosen.lack or chosen.preprocessing is None:
+        raise WeightsError(
+            f"the weights {chosen.name} of {architecture.name} cannot be used: {chosen.lack}",
+            hint=_named(architecture, but=chosen.name),
+        )
+    imagenet = chosen.classes == len(labels())
+    outputs = outputs_for(data.classes) if imagenet else ()
+    foreign = ((
+        f"its {chosen.classes:,} outputs are not the classes of {data.name}: what it answers cannot be judged here"
+    )
+    recipe = f"{architecture.library}:{chosen.name}"
+    if architecture.library == "torchvision":
+        # Sets of one name were not always trained alike (resnet50's and resnet101's IMAGENET1K_V2 were not).
+        recipe += f" <{chosen.recipe}>"
+    return _card(
+        replace(spec, weights=chosen.name) if spec.weights else spec,
+        (architecture.name, version(architecture.library), chosen.name, _origin(chosen)),
+        architecture=architecture.name,
+        weights=chosen.name,
+        recipe=recipe,
+        head="imagenet-1k" if imagenet else "other",
+        preprocessing=chosen.preprocessing,
+        notes=(*why, *chosen.notes, *(() if outputs else (foreign,))),
+        outputs=outputs,
+    )
+
+
+def _weights(
+    spec: ContenderSpec, architecture: Architecture, data: DataCard
+) -> tuple[PublishedSet | None, tuple[str, ...]]:
+    """The published set to use, or None for scratch, and why where the spec leaves it open."""
+    if spec.scratch:
+        return None, ()
+    wanted = architecture.default if spec.weights == "DEFAULT" else spec.weights
+    if spec.weights:
+        if wanted not in architecture.sets:
+            hint = nearest(wanted, architecture.sets) or _named(architecture)
+            raise SpecError(f"{architecture.name} has no published weights {spec.weights!r}", hint=hint)
+        return architecture.sets[wanted], ()
+    if not outputs_for(data.classes):
+        return None, (f"no weights named, and the classes of {data.name} are not ImageNet's: random weights",)
+    default = architecture.sets.get(architecture.default)
+    if default is None or default.lack:
+        return None, ("no weights named, and none are published with ImageNet's classes: random weights",)
+    return default, (f"no weights named, and the data's classes are ImageNet's: the published default {default.name}",)
+
+
+def _named(architecture: Architecture, but: str = "") -> str:
+    """A hint with the sets there are, in the words of a spec."""
+    prefix, mark = ("timm:", ".") if architecture.library == "timm" else ("", "@")
+    usable = [name for name in architecture.sets if name != but][:6]
+    others = " or ".join(f"{prefix}{architecture.name}{mark}{name}" for name in usable)
+    return f"write {others or f'{prefix}{architecture.name}@{SCRATCH}'}"
+
+
+def _origin(chosen: PublishedSet) -> str:
+    """What identifies the weights: torchvision's and timm's file names hold a hash of their content."""
+    return f"{chosen.hub}/{chosen.hub_file}" if chosen.hub else Path(chosen.url).name
+
+
+def _plain(data: DataCard, smallest: int = 1, *, fixed: bool = False) -> tuple[Preprocessing, tuple[str, ...]]:
+    """For weights without a preprocessing of their own: the data's images as they are, in [-1, 1]."""
+    side = data.image_size or DEFAULT_SIZE
+    crop = smallest if fixed else max(side, smallest)
+    if data.image_size is None:
+        return Preprocessing(crop=crop, resize=round(crop * 256 / 224)), ()
+    note = f"it takes images of {crop} px: those of {side} px are resized"
+    return Preprocessing(crop=crop, resize=None), () if crop == side else (note,)
+
+
+def _foreign(spec: ContenderSpec, data: DataCard, smallest: int = 1, *, fixed: bool = False) -> Any:
+    """For weights from elsewhere: what the spec's settings say, else ImageNet's mean and deviation are assumed."""
+    plain, notes = _plain(data, smallest, fixed=fixed)
+    prepared = preparation(spec, replace(plain, mean=IMAGENET_MEAN, std=IMAGENET_STD))
+    if "mean" in spec.settings and "std" in spec.settings:
+        return prepared, notes
+    assumed = "how its images were normalised is not known: ImageNet's mean and std are assumed (?mean=, ?std= say it)"
+    return prepared, (*notes, assumed)
+
+
+def _existing(spec: ContenderSpec) -> Path:
+    path = Path(spec.target).expanduser()
+    if not path.is_file():
+        what = "a folder" if path.is_dir() else "not there"
+        beside = [p.name for p in path.parent.glob("*") if p.is_file()] if path.parent.is_dir() else []
+        raise WeightsError(f"the file {spec.target} is {what}", hint=nearest(path.name, beside))
+    return path
+
+
+def _file(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    path = _existing(spec)
+    library, name = architecture_of(spec)
+    architecture = find(library, name)
+    prepared, notes = _foreign(spec, data, architecture.smallest, fixed=architecture.fixed)
+    content = sha256(path)
+    return _card(
+        spec,
+        (library, name, version(library), content),
+        architecture=name,
+        weights=path.name,
+        recipe=f"unknown (file {path.name})",
+        head="unknown",
+        preprocessing=prepared,
+        notes=notes,
+        outputs=outputs_for(data.classes),
+    )
+
+
+def _onnx(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    path = _existing(spec)
+    prepared, notes = _foreign(spec, data)
+    content = sha256(path)
+    return _card(
+        spec,
+        (content,),
+        architecture=f"ONNX graph {path.stem}",
+        weights=path.name,
+        recipe=f"unknown (file {path.name})",
+        head="unknown",
+        preprocessing=prepared,
+        notes=(*notes, "an ONNX graph cannot be trained here"),
+        outputs=outputs_for(data.classes),
+    )
+
+
+def _py(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    path = find_factory(spec.target)
+    content = sha256(path)
+    prepared, notes = _plain(data) if spec.scratch else _foreign(spec, data)
+    own = f"your own code, run as it is; its digest covers {path.name} and not what that imports"
+    taken = f"the weights are taken as {spec.target} makes them; @{SCRATCH} trains it here"
+    return _card(
+        spec,
+        (spec.target, content, spec.weights),
+        architecture=spec.target,
+        weights=SCRATCH if spec.scratch else "as made",
+        recipe=SCRATCH if spec.scratch else f"unknown (py {spec.target})",
+        head="data" if spec.scratch else "unknown",
+        preprocessing=preparation(spec, prepared),
+        notes=(own, *(() if spec.scratch else (taken,)), *notes),
+        outputs=() if spec.scratch else outputs_for(data.classes),
+    )
+
+
+def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    folder = hub.folder(spec.target, "" if spec.scratch else spec.weights)
+    config = hub.read_json(folder / "config.json")
+    local = Path(spec.target).expanduser().is_dir()
+    if spec.scratch:
+        side = config.get("image_size")
+        fixed = isinstance(side, int)
+        prepared, notes = _plain(data, side if isinstance(side, int) else 1, fixed=fixed)
+        head, outputs = "data", ()
+    else:
+        prepared, notes = _hf_preprocessing(folder, data)
+        head, outputs, said = _hf_head(config, data)
+        notes = (*notes, *said)
+    if local:
+        identity = sha256(folder / "config.json", *([] if spec.scratch else sorted(folder.glob("*.safetensors"))))
+    else:
+        identity = f"{spec.target} {folder.name}"  # a snapshot's folder is named by its commit
+    revision = "local folder" if local else folder.name
+    return _card(
+        spec,
+        (identity, spec.weights),
+        architecture=spec.target,
+        weights=SCRATCH if spec.scratch else revision,
+        recipe=SCRATCH if spec.scratch else f"hf:{spec.target}",
+        head=head,
+        preprocessing=prepared,
+        notes=notes,
+        outputs=outputs,
+    )
+
+
+def _hf_head(config: Mapping[str, Any], data: DataCard) -> tuple[str, tuple[int, ...], tuple[str, ...]]:
+    """What a transformers classifier's outputs mean, by the labels in its configuration."""
+    found = config.get("id2label")
+    named = [str(found.get(str(i))) for i in range(len(found))] if isinstance(found, Mapping) else []
+    if named == list(labels()):
+        return "imagenet-1k", outputs_for(data.classes), ()
+    if named and set(data.classes) <= set(named) and len(set(named)) == len(named):
+        return "other", tuple(named.index(name) for name in data.classes), ()
+    return (
+        "unknown",
+        (),
+        (f"its labels are not named as the classes of {data.name}: their order is assumed the same",),
+    )
+
+
+def _hf_preprocessing(folder: Path, data: DataCard) -> tuple[Preprocessing, tuple[str, ...]]:
+    """A transformers image processor in our terms. Its own resize may differ from ours in the last bit."""
+    own = hub.read_json(folder / "preprocessor_config.json")
+    if not own:
+        plain, notes = _plain(data)
+        assumed = "it has no preprocessor_config.json: ImageNet's mean and std are assumed"
+        return replace(plain, mean=IMAGENET_MEAN, std=IMAGENET_STD), (*notes, assumed)
+    resample = _RESAMPLE.get(own.get("resample", 2))
+    size = own.get("size", DEFAULT_SIZE)
+    sides = size if isinstance(size, Mapping) else {"shortest_edge": size}
+    mean, std = own.get("image_mean", (0.5,) * 3), own.get("image_std", (0.5,) * 3)
+    crop, resize, squash = _hf_sizes(own, sides)
+    if resample is None or crop is None or len(mean) != 3 or len(std) != 3:
+        raise WeightsError(f"the preprocessing in {folder / 'preprocessor_config.json'} cannot be reproduced here")
+    return Preprocessing(crop, resize, resample, tuple(mean), tuple(std), squash=squash), ()  # type: ignore[arg-type]
+
+
+def _hf_sizes(own: Mapping[str, Any], sides: Mapping[str, Any]) -> tuple[int | None, int | None, bool]:
+    """Crop and resize in pixels, and whether both sides are resized; a crop of None where they have no such form."""
+    if "height" in sides:
+        square = sides["height"] == sides.get("width")
+        return (sides["height"] if square else None), sides["height"], True
+    edge = sides.get("shortest_edge")
+    if not isinstance(edge, int):
+        return None, None, False
+    if "crop_pct" in own:  # ConvNeXt's processor: below 384 px the shorter side is enlarged, then cropped
+        return edge, (int(edge / own["crop_pct"]) if edge < 384 else edge), edge >= 384
+    crop = own.get("crop_size", edge)
+    return (crop.get("height") if isinstance(crop, Mapping) else crop), edge, False
+
+
+_RESOLVERS: Mapping[Source, Callable[[ContenderSpec, DataCard], ContenderCard]] = {
+    "torchvision": _library,
+    "timm": _library,
+    "hf": _hf,
+    "file": _file,
+    "onnx": _onnx,
+    "py": _py,
+}

@@ -1,0 +1,41 @@
+"""Text from outside (file names, class names, errors), made safe for where it is shown and wholly visible."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters, marks that reorder or hide text, and halves of characters that no encoding can write.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~$!]")
+_LINE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def legible(text: str) -> str:
+    """The text with what cannot be seen or encoded written as an escape; newlines and tabs stay."""
+    return _HIDDEN.sub(lambda match: _escape(match[0]), text)
+
+
+def one_line(text: str) -> str:
+    """The same on one line: for names, where a newline is part of the name."""
+    return legible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def markdown_text(text: str) -> str:
+    """Text as Markdown that shows just that text, in a paragraph, a list item or a table cell."""
+    line = " ".join(legible(text).split())
+    escaped = _MARKDOWN.sub(r"\\\g<0>", line.replace("&", "&amp;"))
+    return _LINE_START.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", escaped)
+
+
+def csv_text(text: str) -> str:
+    """Text as a CSV cell that no spreadsheet takes for a formula."""
+    shown = legible(text)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

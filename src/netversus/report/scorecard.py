@@ -1,0 +1,160 @@
+"""The score card: a row a question, also for what was not run; how each part of a row is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from netversus.quantities import amount, difference, effect_text, interval_text, margin_text, rough_count, times
+from netversus.records import Done, Failed, Finding, Outcome, Question, Role, Scale, Skipped, Verdict
+from netversus.report.view import ReportView, Section
+from netversus.wording import winner
+
+NOTHING = "–"
+_KINDS = {
+    Verdict.A_BETTER: "better",
+    Verdict.B_BETTER: "better",
+    Verdict.EQUIVALENT: "equivalent",
+    Verdict.UNDECIDED: "undecided",
+    Verdict.DESCRIBED: "described",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One question about one pair of contenders. Without a finding, `reason` says why there is none."""
+
+    study: str
+    question: Question
+    finding: Finding | None
+    status: str = ""  # "failed", "skipped", "unfinished" or "no data", where there is no finding
+    reason: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What the row came to: "better", "equivalent", "undecided", "described", "refused", or its `status`."""
+        if self.finding is None:
+            return self.status
+        return "refused" if is_refused(self.finding) else _KINDS[self.finding.verdict]
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words."""
+        return verdict_text(self.finding) if self.finding else {"skipped": "not run"}.get(self.status, self.status)
+
+    @property
+    def note(self) -> str:
+        """What belongs under the verdict: how many more units would decide, or why there is no verdict."""
+        if self.finding is None:
+            return self.reason
+        return further_text(self.finding)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCard:
+    """Two contenders, question by question, under the studies that asked."""
+
+    a: str
+    b: str
+    studies: tuple[tuple[Section, tuple[Row, ...]], ...]
+
+
+def score_cards(view: ReportView) -> tuple[ScoreCard, ...]:
+    """One card a pair of contenders, in the order of the request; the study with the primary question first."""
+    sections = sorted(view.sections, key=lambda s: all(q.role is not Role.PRIMARY for q in s.questions))
+    return tuple(
+        ScoreCard(a.name, b.name, tuple((s, tuple(_rows(s, a.name, b.name))) for s in sections))
+        for a, b in combinations(view.contenders, 2)
+    )
+
+
+def _rows(section: Section, a: str, b: str) -> Iterator[Row]:
+    found = {f.metric: f for f in section.findings if (f.a, f.b) == (a, b) and not f.slice}
+    for question in sorted(section.questions, key=lambda q: q.role is not Role.PRIMARY):
+        finding = found.get(question.metric)
+        status, reason = ("", "") if finding else _why_not(section, a, b)
+        yield Row(section.name, question, finding, status, reason)
+
+
+def _why_not(section: Section, a: str, b: str) -> tuple[str, str]:
+    """Why a pair has no finding: the first of its cells that did not end well."""
+    ended: list[Outcome | None] = [o for cell, o in section.cells if {a, b} & set(cell.contenders)]
+    for outcome in ended:
+        if isinstance(outcome, Failed):
+            return "failed", outcome.error
+        if isinstance(outcome, Skipped):
+            return "skipped", outcome.reason
+    if not ended:
+        return "skipped", "it was not part of the plan"
+    if all(isinstance(outcome, Done) for outcome in ended):
+        return "no data", "nothing was observed that could be compared"
+    return "unfinished", "the run has not come to it yet"
+
+
+def is_refused(finding: Finding) -> bool:
+    """Whether the two could not be paired, so that there is nothing to judge."""
+    return finding.value_a is None or finding.value_b is None
+
+
+def verdict_text(finding: Finding) -> str:
+    """The verdict in a word or two, naming the better contender."""
+    if is_refused(finding):
+        return "no comparison"
+    best = winner(finding)
+    if best is not None:
+        return f"{best} better"
+    words = {
+        Verdict.EQUIVALENT: "the same" if finding.scale is Scale.FACT else "practically the same",
+        Verdict.UNDECIDED: "undecided",
+        Verdict.DESCRIBED: "not judged",
+    }
+    return words[finding.verdict]
+
+
+def further_text(finding: Finding) -> str:
+    """About how many more units would decide, or why two contenders could not be compared."""
+    if is_refused(finding):
+        return "; ".join(finding.caveats)
+    if finding.verdict is Verdict.UNDECIDED and finding.further_units:
+        return f"about {rough_count(finding.further_units):,} more {units(finding.further_units, finding.paired_on)}"
+    return ""
+
+
+def difference_text(finding: Finding) -> str:
+    """B against A: a ratio where ratios are meant, else a difference."""
+    a, b = finding.value_a, finding.value_b
+    if finding.effect is not None:
+        return effect_text(finding.effect, finding.scale, finding.unit)
+    if a is None or b is None:
+        return NOTHING
+    if finding.scale in (Scale.FACT, Scale.RATIO) and finding.unit != "%" and a > 0 and b > 0:
+        return times(b / a)
+    return difference(b - a, finding.unit)
+
+
+def finding_interval(finding: Finding) -> str:
+    """The interval, or a dash where there is none."""
+    return interval_text(finding.effect, finding.scale, finding.unit) if finding.effect else NOTHING
+
+
+def finding_margin(finding: Finding) -> str:
+    """The practical margin, or a dash where none was named."""
+    return f"± {margin_text(finding.margin, finding.scale, finding.unit)}" if finding.margin else NOTHING
+
+
+def sample_text(finding: Finding) -> str:
+    """On how many paired units the finding rests."""
+    if finding.scale is Scale.FACT:
+        return "exact"
+    return f"{finding.n:,} {units(finding.n, finding.paired_on)}"
+
+
+def level_texts(finding: Finding) -> tuple[str, str]:
+    """A's and B's own values."""
+    return amount(finding.value_a, finding.unit), amount(finding.value_b, finding.unit)
+
+
+def units(count: int, name: str) -> str:
+    """The name of a unit, in the number that fits."""
+    return name if count == 1 else f"{name}s"
