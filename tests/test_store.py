@@ -103,7 +103,7 @@ def test_creating_opens_what_is_there_and_refuses_a_strangers_folder(tmp_path: P
 
 def test_opening_what_is_no_run_names_the_newest_one_nearby(tmp_path: Path):
     RunStore.create(tmp_path / "runs" / "first")
-    with pytest.raises(RunFolderError, match="the newest run there is .*first"):
+    with pytest.raises(RunFolderError, match=r"the newest run there is .*first"):
         RunStore.open(tmp_path / "runs")
 
 
@@ -116,9 +116,9 @@ def test_a_newer_schema_is_refused_with_both_versions(tmp_path: Path):
 
 def test_two_processes_cannot_hold_one_run(tmp_path: Path):
     store = RunStore.create(tmp_path / "run")
-    with store.locked():
-        with pytest.raises(RunFolderError, match="another process"), RunStore.open(store.path).locked():
-            pass
+    other = RunStore.open(store.path)
+    with store.locked(), pytest.raises(RunFolderError, match="another process"), other.locked():
+        pass
     with store.locked():
         pass
 

@@ -103,7 +103,8 @@ def _finding(
     except PairingError as error:
         return _refused(asked, str(error), declared)
     finding = _as_finding(asked, comparison, scope, declared)
-    return _with_words(replace(finding, caveats=_caveats(asked, finding, samples)))
+    caveats = (*_caveats(asked, finding, samples), *comparison.caveats)
+    return _with_words(replace(finding, caveats=caveats))
 
 
 def _samples(evidence: StudyEvidence, contender: str, question: Question) -> Samples:
@@ -122,8 +123,9 @@ def _compared(asked: _Asked, a: Samples, b: Samples, seed: int) -> tuple[Compari
     question, level = asked.question, asked.level
     common = sorted(set(a) & set(b))
     if len(common) >= FEWEST_SEEDS and question.scale in (Scale.PROPORTION, Scale.MEAN):
-        one, two = ({s: side[s][question.metric] for s in common} for side in (a, b))
-        return compare_across_seeds(question, one, two, level=level, margin=question.margin, seed=seed), "recipes"
+        recipes = [{s: side[s][question.metric] for s in common} for side in (a, b)]
+        across = compare_across_seeds(question, *recipes, level=level, margin=question.margin, seed=seed)
+        return across, "recipes"
     if len(common) > 1 and question.scale in (Scale.PROPORTION, Scale.MEAN):
         question = replace(question, scale=Scale.MEAN)  # an average over two seeds is no longer 0 or 1
         one, two = ({question.metric: _mean(side, common, question.metric)} for side in (a, b))
@@ -178,7 +180,16 @@ def _as_finding(
 
 def _refused(asked: _Asked, reason: str, declared: Mapping[tuple[str, str], float]) -> Finding:
     """Contenders that cannot be paired: no verdict, and the reason in the place of one."""
-    nothing = Comparison(n=0, value_a=0.0, value_b=0.0, verdict=Verdict.UNDECIDED, method="refused")
+    nothing = Comparison(
+        n=0,
+        value_a=0.0,
+        value_b=0.0,
+        effect=None,
+        p_value=None,
+        verdict=Verdict.UNDECIDED,
+        further_units=None,
+        method="refused",
+    )
     finding = _as_finding(asked, nothing, "checkpoints", declared)
     words = f"No comparison: {reason}."
     return replace(finding, value_a=None, value_b=None, caveats=(reason,), sentence=words, expert=words)
@@ -190,7 +201,7 @@ def _with_words(finding: Finding) -> Finding:
 
 def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tuple[str, ...]:
     """What the reader must know before believing the finding."""
-    found = []
+    found: list[str] = []
     a, b = asked.a, asked.b
     speaks_of_weights = finding.scale is not Scale.FACT and finding.direction is not Direction.NEITHER
     if a.recipe != b.recipe and finding.paired_on != "timing block" and speaks_of_weights:
@@ -216,7 +227,8 @@ def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence,
     a, b = (evidence.series(card.name, asked.question.metric) for card in (asked.a, asked.b))
     groups = dict(_groups(store, plan, a.units)) if a and b else {}
     for name, units in groups.items():
-        assert a is not None and b is not None
+        assert a is not None
+        assert b is not None
         level = 1 - (1 - plan.request.level) / len(groups)
         one, two = ({asked.question.metric: _only(sample, units)} for sample in (a, b))
         comparison = compare(asked.question, one, two, level=level, margin=asked.question.margin, seed=0)

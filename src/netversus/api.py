@@ -23,7 +23,6 @@ from netversus.report import build_view, write
 from netversus.request import Request, make_request
 from netversus.store import RunStore, new_run_path
 from netversus.studies import chosen_studies
-from netversus.study import Need
 
 if TYPE_CHECKING:
     from netversus.execute.listener import Listener
@@ -230,4 +229,4 @@ def _add_units(store: RunStore, data: Dataset) -> None:
         store.add_units(name, images.ids, columns)
 
 
-__all__ = ["Need", "Prepared", "Run", "compare", "open_run", "prepare", "resume", "start"]
+__all__ = ["Prepared", "Run", "compare", "open_run", "prepare", "resume", "start"]

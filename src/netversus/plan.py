@@ -189,13 +189,18 @@ def _blocked(study: Study, group: Sequence[ContenderCard], data: DataCard, untra
     """Why a cell can be known not to run; empty when nothing stands in its way."""
     if untrained:
         return f"{group[0].name} has random weights and no study of this run trains it"
-    if Need.TRAIN_SPLIT in study.needs and not data.splits.get("train"):
-        return f"{data.name} has no train split"
-    if Need.LABELLED_IMAGES in study.needs and not data.splits.get("test"):
-        return f"{data.name} has no test split"
-    for card in group:
-        if Need.SCRATCH_WEIGHTS in study.needs and not card.untrained:
-            return f"{card.name} comes with weights ({card.weights}); only @scratch is trained here"
-        if Need.TORCH_MODULE in study.needs and card.source == "onnx":
-            return f"{card.name} is an ONNX graph, not a torch module"
+    for need, split in ((Need.TRAIN_SPLIT, "train"), (Need.LABELLED_IMAGES, "test")):
+        if need in study.needs and not data.splits.get(split):
+            return f"{data.name} has no {split} split"
+    return next((reason for card in group if (reason := _unfit(study, card, data))), "")
+
+
+def _unfit(study: Study, card: ContenderCard, data: DataCard) -> str:
+    """Why a study has nothing to ask of a contender."""
+    if Need.LABELLED_IMAGES in study.needs and not card.answers:
+        return f"the outputs of {card.name} do not stand for the classes of {data.name}"
+    if Need.SCRATCH_WEIGHTS in study.needs and not card.untrained:
+        return f"{card.name} comes with weights ({card.weights}); only @scratch is trained here"
+    if Need.TORCH_MODULE in study.needs and card.source == "onnx":
+        return f"{card.name} is an ONNX graph, not a torch module"
     return ""

@@ -28,9 +28,7 @@ def amount(value: float | None, unit: str) -> str:
         return _scaled(value, _BINARY, "B")
     if unit in ("parameters", "MACs"):
         return _scaled(value, _DECIMAL, "").rstrip()
-    if unit in ("px", "layers"):
-        return f"{value:,.0f}"
-    return _signed(_plain(value))
+    return f"{value:,.0f}" if unit in ("px", "layers") else _signed(_plain(value))
 
 
 def difference(value: float, unit: str) -> str:
@@ -76,7 +74,7 @@ def p_text(p: float) -> str:
 
 def rough_count(count: int) -> int:
     """Two leading digits, rounded up: an estimate of a count must not look exact."""
-    factor = 10 ** max(0, len(str(count)) - 2)
+    factor: int = 10 ** max(0, len(str(count)) - 2)
     return -(-count // factor) * factor
 
 

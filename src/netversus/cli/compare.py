@@ -103,7 +103,11 @@ def _watched(screen: Console, request: Request | None, path: Path | None) -> int
     """Run or resume under a listener; end with the verdicts and where the report lies."""
     with listener_for(screen) as listener:
         try:
-            run = resume(path, listener=listener) if request is None else start(request, out=path, listener=listener)
+            if request is None:
+                assert path is not None
+                run = resume(path, listener=listener)
+            else:
+                run = start(request, out=path, listener=listener)
         except KeyboardInterrupt:
             how = f"go on with: netversus compare --resume {listener.path}" if listener.path else "nothing was run"
             screen.print(f"interrupted; {how}", markup=False)

@@ -35,7 +35,8 @@ def to_uint8(image: Image.Image, preprocessing: Preprocessing) -> Tensor:
         size = [side, side] if preprocessing.squash else [side]
         image = transforms.resize(image, size, interpolation=mode, antialias=preprocessing.antialias)
     image = transforms.center_crop(image, [preprocessing.crop])
-    return transforms.pil_to_tensor(image)
+    pixels: Tensor = transforms.pil_to_tensor(image)
+    return pixels
 
 
 def normalise(batch: Tensor, preprocessing: Preprocessing) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from logging import ERROR
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -10,7 +11,7 @@ from urllib.request import Request, urlopen
 
 import huggingface_hub
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-from huggingface_hub.utils import logging
+from huggingface_hub.utils.logging import get_verbosity, set_verbosity
 
 from netversus.errors import WeightsError
 
@@ -35,8 +36,8 @@ def fetch(repository: str, file: str, revision: str = "") -> Path | None:
         return here
     if (reason := unreachable(huggingface_hub.hf_hub_url(repository, file, revision=revision or None))) is not None:
         raise WeightsError(f"the file {file} of {repository} is not in the cache and cannot be downloaded: {reason}")
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)  # its five retries would be told as five warnings
+    level = get_verbosity()
+    set_verbosity(ERROR)  # its five retries would be told as five warnings
     try:
         return Path(huggingface_hub.hf_hub_download(repository, file, revision=revision or None, etag_timeout=10))
     except EntryNotFoundError as error:
@@ -46,7 +47,7 @@ def fetch(repository: str, file: str, revision: str = "") -> Path | None:
     except (OSError, ValueError) as error:  # HfHubHTTPError is an OSError, a malformed name a ValueError
         raise WeightsError(f"cannot download {file} of {repository}: {first_line(error)}") from None
     finally:
-        logging.set_verbosity(level)
+        set_verbosity(level)
 
 
 def unreachable(url: str) -> str | None:

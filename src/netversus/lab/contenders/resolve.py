@@ -104,7 +104,7 @@ def _published(
         )
     imagenet = chosen.classes == len(labels())
     outputs = outputs_for(data.classes) if imagenet else ()
-    foreign = ((
+    foreign = (
         f"its {chosen.classes:,} outputs are not the classes of {data.name}: what it answers cannot be judged here"
     )
     recipe = f"{architecture.library}:{chosen.name}"
@@ -245,6 +245,7 @@ def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     folder = hub.folder(spec.target, "" if spec.scratch else spec.weights)
     config = hub.read_json(folder / "config.json")
     local = Path(spec.target).expanduser().is_dir()
+    outputs: tuple[int, ...]
     if spec.scratch:
         side = config.get("image_size")
         fixed = isinstance(side, int)

@@ -108,7 +108,9 @@ def preparation(spec: ContenderSpec, otherwise: Preprocessing) -> Preprocessing:
         std=_three("std", given["std"]) if "std" in given else otherwise.std,
     )
     if made.resize is not None and made.resize < made.crop:
-        raise SpecError(f"resize={made.resize} is smaller than crop={made.crop}", hint="the crop comes after the resize")
+        raise SpecError(
+            f"resize={made.resize} is smaller than crop={made.crop}", hint="the crop comes after the resize"
+        )
     return made
 
 
