@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from netversus.errors import OptionError
-from netversus.plan import Plan, make_plan
+from netversus.plan import Plan, make_plan, settled_options
 from netversus.records import ContenderCard, DataCard, Rates
 from netversus.request import make_request
 
@@ -138,3 +138,17 @@ def test_wrong_settings_are_one_line_that_says_what_came(plan: Make, settings: d
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400), ("1.5m", 90)])
 def test_budgets_are_lengths_of_time(plan: Make, text: str, seconds: float):
     assert plan(budget=text).request.budget == seconds
+
+
+def test_a_run_that_is_added_to_keeps_the_options_it_settled_on(
+    plan: Make, make_card: Callable[..., ContenderCard], data_card: DataCard, rates: Callable[..., dict[str, Rates]]
+):
+    first = plan(budget=60)
+    names = ("resnet18", "resnet34", "resnet50")
+    request = make_request({"contenders": names, "studies": ("accuracy", "training"), "budget": 60})
+    cards = [make_card(name) for name in names]
+    slower = rates(*names, infer=0.05, train=0.2)
+    again = make_plan(request, cards, data_card, slower, "cpu", settled_options(first))
+    assert {c.key for c in first.cells} < {c.key for c in again.cells}
+    anew = make_plan(request, cards, data_card, slower, "cpu")
+    assert not {c.key for c in first.cells} & {c.key for c in anew.cells}

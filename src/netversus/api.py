@@ -16,7 +16,7 @@ from netversus.lab.contenders.availability import ensure_available
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.rates import nominal_rates
-from netversus.plan import Plan, make_plan
+from netversus.plan import Plan, make_plan, settled_options
 from netversus.provenance import this_session
 from netversus.records import ContenderCard, Done, Failed, Finding, Rates
 from netversus.report import build_view, write
@@ -186,7 +186,7 @@ def _measure(prepared: Prepared, store: RunStore, plan: Plan | None, listener: L
     device = resolve_device(prepared.request.device if plan is None else plan.device)
     make_deterministic()
     if plan is None:
-        plan = _calibrated_plan(prepared, str(device), listener)
+        plan = _calibrated_plan(prepared, str(device), store, listener)
     store.add_plan(plan)
     store.add_session(this_session([Path(sys.argv[0]).name, *map(shlex.quote, sys.argv[1:])], describe_device(device)))
     _add_units(store, prepared.data)
@@ -197,8 +197,8 @@ def _measure(prepared: Prepared, store: RunStore, plan: Plan | None, listener: L
     return run
 
 
-def _calibrated_plan(prepared: Prepared, device: str, listener: Listener) -> Plan:
-    """The plan with rates measured here where a budget needs them."""
+def _calibrated_plan(prepared: Prepared, device: str, store: RunStore, listener: Listener) -> Plan:
+    """The plan with rates measured here where a budget needs them, and with what the run settled on before."""
     import time
 
     from netversus.lab.calibration import calibrate
@@ -213,7 +213,8 @@ def _calibrated_plan(prepared: Prepared, device: str, listener: Listener) -> Pla
         classes = len(prepared.data.card.classes)
         rates = calibrate(prepared.cards, classes, resolve_device(device), train=train)
         request = replace_budget(request, time.monotonic() - begin)
-    plan = make_plan(request, prepared.cards, prepared.data.card, rates, device)
+    kept = settled_options(store.plan()) if store.plans() else {}
+    plan = make_plan(request, prepared.cards, prepared.data.card, rates, device, kept)
     return replace(plan, request=prepared.request)
 
 

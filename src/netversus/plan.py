@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -52,14 +53,18 @@ def make_plan(
     data: DataCard,
     rates: Mapping[str, Rates],
     device: str,
+    kept: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Plan:
     """The plan of a request, for resolved contenders and opened data.
+
+    `kept` are the options, by study, that an earlier plan of the same run settled on: they stay, whatever the
+    budget, so that what was observed under them is used again. The request's own options win over them.
 
     Raises:
         OptionError: a study, an option or a margin that does not exist.
     """
     work = Work(data, rates)
-    chosen = _choose(request, work)
+    chosen = _choose(request, work, kept)
     cells = _cells(request, work, contenders, device, chosen)
     seconds = sum(cell.seconds or 0.0 for cell in cells)
     cuts = [cut for c in chosen for cut in c.cuts]
@@ -92,14 +97,20 @@ def _runs(study: Study, request: Request) -> int:
     return request.repeats if study.seeded or Need.TRAINED_WEIGHTS in study.needs else 1
 
 
-def _choose(request: Request, work: Work) -> tuple[_Chosen, ...]:
+def settled_options(plan: Plan) -> Mapping[str, Mapping[str, Any]]:
+    """The options of each study of a plan, as it was cut to the budget."""
+    return {cell.study: dict(cell.options) for cell in plan.cells}
+
+
+def _choose(request: Request, work: Work, kept: Mapping[str, Mapping[str, Any]]) -> tuple[_Chosen, ...]:
     """The studies in order, with options that fit the budget: what others need first, then the cheap ones."""
     studies = chosen_studies(request.studies)
     _refuse_unknown("options", request.options, [s.name for s in studies])
     _refuse_unknown("margins", request.margins, [f"{s.name}.{q.metric}" for s in studies for q in s.questions])
-    chosen = [_with_cost(s, _options(s, request.options.get(s.name, {})), work) for s in studies]
+    asked = {s.name: {**kept.get(s.name, {}), **request.options.get(s.name, {})} for s in studies}
+    chosen = [_with_cost(s, _options(s, asked[s.name]), work) for s in studies]
     if request.budget is not None:
-        chosen = _fit(chosen, work, request)
+        chosen = _fit(chosen, work, request, kept)
     return tuple(sorted(chosen, key=lambda c: (Need.TRAINED_WEIGHTS in c.study.needs, c.cost.seconds)))
 
 
@@ -123,23 +134,28 @@ def _refuse_unknown(what: str, given: Iterable[str], known: Sequence[str]) -> No
             raise OptionError(f"{what} for {name!r}, which is not part of this comparison", hint=hint)
 
 
-def _fit(chosen: list[_Chosen], work: Work, request: Request) -> list[_Chosen]:
+def _fit(chosen: list[_Chosen], work: Work, request: Request, kept: Collection[str]) -> list[_Chosen]:
     """Share the budget: what needs less than its share leaves the rest to the others (water-filling)."""
     left = float(request.budget or 0.0)
     runs = {c.study.name: _runs(c.study, request) for c in chosen}
     waiting = sorted(chosen, key=lambda c: c.cost.seconds * runs[c.study.name] / c.study.share)
-    waiting.sort(key=lambda c: c.study.fit is not None)
+    waiting.sort(key=lambda c: _can_be_cut(c.study, kept))
     done = {}
     while waiting:
         c = waiting.pop(0)
         share = left * c.study.share / (c.study.share + sum(w.study.share for w in waiting))
         seconds = share / runs[c.study.name]
-        if c.study.fit is not None and c.cost.seconds > seconds:
+        if _can_be_cut(c.study, kept) and c.cost.seconds > seconds:
+            assert c.study.fit is not None
             fit = c.study.fit(c.options, work, seconds)
             c = _with_cost(c.study, fit.options, work, fit.cuts)
         left = max(0.0, left - c.cost.seconds * runs[c.study.name])
         done[c.study.name] = c
     return [done[c.study.name] for c in chosen]
+
+
+def _can_be_cut(study: Study, kept: Collection[str]) -> bool:
+    return study.fit is not None and study.name not in kept
 
 
 def _with_margins(study: Study, margins: Mapping[str, float]) -> tuple[Question, ...]:

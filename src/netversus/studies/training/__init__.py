@@ -29,6 +29,9 @@ class TrainingOptions(Options):
         Literal["none", "shift", "shift-flip"],
         Field(description="Random shifts by an eighth of the side; flips only where a mirrored class is the same."),
     ] = "shift"
+    zero_init_residual: Annotated[
+        bool, Field(description="Start every residual block as the identity, where it ends in a batch norm.")
+    ] = True
     rounds: Annotated[int, Field(ge=1, le=1000, description="Points of the learning curve.")] = 6
     curve_images: Annotated[
         int, Field(ge=10, description="Images of each split that a point of the curve is measured on.")

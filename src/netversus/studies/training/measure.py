@@ -17,7 +17,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import ImageSet
 from netversus.lab.evaluation import predict, shuffled
 from netversus.lab.preprocessing import normalise
-from netversus.lab.training import Trainee, pixels, sample_order
+from netversus.lab.training import Trainee, pixels, sample_order, start_as_identity
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.studies.training import WEIGHTS, total_samples
 
@@ -69,9 +69,12 @@ def _checkpoint(bench: Bench, name: str) -> Path:
 
 
 def _trainee(bench: Bench, card: ContenderCard, steps: int) -> Trainee:
+    model = bench.model(card, train=True)
+    if bench.options.zero_init_residual:
+        start_as_identity(model)
     trainee = Trainee(
         name=card.name,
-        model=bench.model(card, train=True),
+        model=model,
         preprocessing=card.preprocessing,
         recipe=bench.options,
         seed=bench.seed,
