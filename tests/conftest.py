@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from netversus import studies
 from netversus.records import ContenderCard, DataCard, Preprocessing, Rates
 
 
@@ -58,3 +60,35 @@ def rates() -> Callable[..., dict[str, Rates]]:
 @pytest.fixture
 def repository() -> Path:
     return Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tiny_nets() -> Iterator[None]:
+    """Let the spec `py:tiny_nets:narrow` be found, as a user's own module on the path would be."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    yield
+    sys.path.remove(str(Path(__file__).parent))
+
+
+@pytest.fixture
+def add_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Write a study as another package would bring it, and let it be found."""
+    folder = tmp_path / "third_party"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    added: list[str] = []
+
+    def add(name: str, **files: str) -> None:
+        package = folder / f"third_party_{name}"
+        package.mkdir()
+        for file, source in files.items():
+            (package / f"{file}.py").write_text(source)
+        added.append(package.name)
+        monkeypatch.setattr(studies, "_installed", lambda: tuple(added))
+        studies.find_studies.cache_clear()
+
+    yield add
+    monkeypatch.undo()
+    studies.find_studies.cache_clear()
+    for module in [m for m in sys.modules if m.startswith("third_party_")]:
+        del sys.modules[module]

@@ -45,9 +45,9 @@ class Request(BaseModel):
         Field(ge=1, le=100, description="Training seeds; fewer than 3 allow no claim about a recipe."),
     ] = 1
     budget: Annotated[
-        float | None,
+        Annotated[float, Field(gt=0)] | None,
         BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value),
-        Field(gt=0, description='Seconds that all of it may take, or "90s", "5m", "1h30m"; none: no limit.'),
+        Field(description='Seconds that all of it may take, or "90s", "5m", "1h30m"; none: no limit.'),
     ] = None
     level: Annotated[
         float, Field(gt=0.5, lt=1, description="Confidence level of the intervals and of the error rate.")

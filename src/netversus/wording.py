@@ -83,8 +83,11 @@ def _undecided(finding: Finding) -> str:
 
 def expert_sentence(finding: Finding) -> str:
     """The same for a statistician: estimate, interval, level, test, margin, n."""
-    if finding.scale is Scale.FACT or finding.effect is None:
+    if finding.scale is Scale.FACT:
         return f"Deterministic; {_values(finding)}; no interval. Method: {finding.method}."
+    if finding.effect is None:
+        units = f"{finding.n:,} paired {finding.paired_on}s"
+        return f"{units} are too few for an interval at this level; {_values(finding)}. Method: {finding.method}."
     effect = finding.effect
     parts = [
         "Ratio B / A" if finding.scale is Scale.RATIO else "Difference B − A",

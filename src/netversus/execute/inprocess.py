@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
 import traceback
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from netversus.records import Artifact, Cell, Done, Emission, Failed, Observatio
 from netversus.store import CellStore, RunStore
 from netversus.studies import get_study
 
+# torch's allocator for the CPU raises a plain RuntimeError.
+_NO_MEMORY = re.compile("not enough memory|can't allocate memory|Cannot allocate memory")
 FLUSH_SECONDS = 2.0  # a kill loses at most this much of what was seen
 
 
@@ -160,10 +163,15 @@ class _Sink:
 
     def cell(self, contender: str) -> CellStore:
         """The cell of a contender; what belongs to all lies in the first."""
-        return self.cells[contender] if contender else next(iter(self.cells.values()))
+        if not contender:
+            return next(iter(self.cells.values()))
+        if contender not in self.cells:
+            raise NetversusError(f"the study observed {contender!r}, which was not on its bench")
+        return self.cells[contender]
 
     def add(self, observations: Observations) -> None:
         """Keep observations until the next flush."""
+        self.cell(observations.contender)  # an unknown contender is refused at once
         self.waiting.setdefault(observations.contender, []).append(observations)
 
     def flush_when_due(self) -> None:
@@ -176,14 +184,14 @@ class _Sink:
         self.flushed = time.monotonic()
         while self.waiting:
             contender, batches = self.waiting.popitem()
-            self.cell(contender).append(batches)
+            self.cells[contender].append(batches)
 
 
 def _explain(error: BaseException) -> str:
     """One line for the report: what happened, in the user's words where they are known."""
     if isinstance(error, NetversusError):
         return str(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(error):
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
         return "out of memory: " + (str(error).splitlines()[0] if str(error) else "the system had none left")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full: {error}"

@@ -115,6 +115,12 @@ def _scratch_torchvision(architecture: str, classes: int) -> nn.Module:
     return _module(get_model(architecture, weights=None, num_classes=classes, **settings))
 
 
+def _scratch_timm(architecture: str, classes: int) -> nn.Module:
+    import timm
+
+    return _module(timm.create_model(architecture, pretrained=False, num_classes=classes))
+
+
 @contextmanager
 def _through_our_door(file: Path) -> Iterator[None]:
     """Let torchvision's builders, which know what each set needs, take their weights from `read_state_dict`:
@@ -135,7 +141,7 @@ def _timm(card: ContenderCard, classes: int) -> nn.Module:
     import timm
 
     if card.untrained:
-        return _module(timm.create_model(card.architecture, pretrained=False, num_classes=classes))
+        return _scratch_timm(card.architecture, classes)
     full = f"{card.architecture}.{card.weights}" if card.weights else card.architecture
     file = published_file(card)
     state = read_state_dict(file)
@@ -150,25 +156,28 @@ def _timm(card: ContenderCard, classes: int) -> nn.Module:
 
 
 def _file(card: ContenderCard, classes: int) -> nn.Module:
-    """The architecture by name, with as many outputs as the file's last layer has."""
+    """The architecture by name, with as many outputs as the file's head has."""
     spec = parse(card.spec)
     state = read_state_dict(Path(spec.target).expanduser())
-    outputs = _outputs(state) or classes
     library, name = architecture_of(spec)
-    if library == "timm":
-        import timm
-
-        model = _module(timm.create_model(name, pretrained=False, num_classes=outputs))
-    else:
-        model = _scratch_torchvision(name, outputs)
+    scratch = _scratch_timm if library == "timm" else _scratch_torchvision
+    model = scratch(name, classes)
+    outputs = _outputs(state, model, classes)
+    if outputs != classes:
+        model = scratch(name, outputs)
     fill(model, state, spec.target)
     return _selecting(model, card, outputs, classes)
 
 
-def _outputs(state: Mapping[str, Tensor]) -> int:
-    """The size of the last layer's bias: the head's number of classes; 0 where there is none."""
-    biases = [tensor for name, tensor in state.items() if name.endswith("bias") and tensor.ndim == 1]
-    return len(biases[-1]) if biases else 0
+def _outputs(state: Mapping[str, Tensor], model: nn.Module, classes: int) -> int:
+    """How many outputs a file's head has: where it differs from `model` in the length of a tensor that has one
+    entry a class, and in nothing else. (A file's order tells nothing: safetensors sorts the names.)
+    """
+    for name, tensor in model.state_dict().items():
+        theirs = state[name].shape if name in state else tensor.shape
+        if theirs != tensor.shape and len(theirs) == tensor.ndim >= 1 and tensor.shape == (classes, *theirs[1:]):
+            return int(theirs[0])
+    return classes
 
 
 def _hf(card: ContenderCard, classes: int) -> nn.Module:

@@ -79,7 +79,7 @@ def parse(text: str) -> ContenderSpec:
         SpecError: it is no spec; the message gives an example or the nearest words.
     """
     text = text.strip()
-    prefix, colon, rest = text.partition(":")
+    prefix, colon, rest = (part.strip() for part in text.partition(":"))
     if not text:
         raise SpecError("a contender spec is empty", hint="for example resnet50")
     if not colon:
@@ -88,21 +88,24 @@ def parse(text: str) -> ContenderSpec:
     if source is None:
         hint = nearest(prefix, SOURCES) or f"known: {', '.join(SOURCES)}"
         raise SpecError(f"there is no source of contenders {prefix!r} (in {text!r})", hint=hint)
-    if not rest:
+    if not rest or rest[0] in "@?":
         raise SpecError(f"{text!r} names nothing after its colon", hint=f"for example {_EXAMPLES[source]}")
     return _PARSERS[source](source, rest)
 
 
 def preparation(spec: ContenderSpec, otherwise: Preprocessing) -> Preprocessing:
-    """The preprocessing that the spec's settings ask for; what they leave open is as in `otherwise`.
+    """The preprocessing that the spec's settings ask for; what they leave open is as in `otherwise`, and a resize
+    keeps its ratio to the crop.
 
     Raises:
         SpecError: a value that does not fit.
     """
     given = spec.settings
+    crop = _pixels("crop", given["crop"]) if "crop" in given else otherwise.crop
+    kept = None if otherwise.resize is None else round(crop * otherwise.resize / otherwise.crop)
     made = Preprocessing(
-        crop=_pixels("crop", given["crop"]) if "crop" in given else otherwise.crop,
-        resize=_pixels("resize", given["resize"]) if "resize" in given else otherwise.resize,
+        crop=crop,
+        resize=_pixels("resize", given["resize"]) if "resize" in given else kept,
         interpolation=_interpolation(given.get("interpolation", otherwise.interpolation)),
         mean=_three("mean", given["mean"]) if "mean" in given else otherwise.mean,
         std=_three("std", given["std"]) if "std" in given else otherwise.std,
@@ -115,24 +118,38 @@ def preparation(spec: ContenderSpec, otherwise: Preprocessing) -> Preprocessing:
 
 
 def _bare(text: str) -> ContenderSpec:
-    if "/" in text or text.endswith((".pth", ".pt", ".safetensors", ".onnx", ".bin")):
-        kind = f"onnx:{text}" if text.endswith(".onnx") else f"file:{text}?arch=resnet50"
-        raise SpecError(f"{text!r} is not the name of a network", hint=f"a file is written {kind}")
     return _torchvision("torchvision", text)
 
 
 def _torchvision(source: Source, rest: str) -> ContenderSpec:
-    name, at, weights = rest.partition("@")
+    name, weights = _at(rest)
+    if not name:
+        raise SpecError(f"{rest!r} names no architecture", hint=f"for example {_EXAMPLES[source]}")
+    if "/" in name or name.endswith((".pth", ".pt", ".safetensors", ".onnx", ".bin")):
+        kind = f"onnx:{rest}" if name.endswith(".onnx") else f"file:{rest}?arch=resnet50"
+        raise SpecError(f"{rest!r} is not the name of a network", hint=f"a file is written {kind}")
+    if any(sign in rest for sign in ":?"):
+        raise SpecError(f"{rest!r} is not the name of a network", hint=f"for example {_EXAMPLES[source]}")
+    return ContenderSpec(source, name, weights)
+
+
+def _at(rest: str) -> tuple[str, str]:
+    """What stands before and after the first @.
+
+    Raises:
+        SpecError: there is an @ and nothing after it.
+    """
+    name, at, weights = (part.strip() for part in rest.partition("@"))
     if at and not weights:
         raise SpecError(f"{rest!r} names no weights after its @", hint=f"for example {name}@{SCRATCH}")
-    if not name:
-        raise SpecError(f"{rest!r} names no architecture", hint=f"for example {_EXAMPLES['torchvision']}")
-    return ContenderSpec(source, name, weights)
+    return name, weights
 
 
 def _timm(source: Source, rest: str) -> ContenderSpec:
     spec = _torchvision(source, rest)
     name, _, tag = spec.target.partition(".")
+    if not name:
+        raise SpecError(f"timm:{rest} names no architecture", hint=f"for example {_EXAMPLES[source]}")
     if spec.scratch and tag:
         raise SpecError(f"timm:{rest} asks for weights and for none", hint=f"timm:{name}@scratch or timm:{name}.{tag}")
     if spec.weights and not spec.scratch:
@@ -141,7 +158,7 @@ def _timm(source: Source, rest: str) -> ContenderSpec:
 
 
 def _hf(source: Source, rest: str) -> ContenderSpec:
-    target, _, weights = rest.partition("@")
+    target, weights = _at(rest)
     return ContenderSpec(source, target, weights)
 
 
