@@ -62,14 +62,6 @@ def repository() -> Path:
     return Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _tiny_nets() -> Iterator[None]:
-    """Let the spec `py:tiny_nets:narrow` be found, as a user's own module on the path would be."""
-    sys.path.insert(0, str(Path(__file__).parent))
-    yield
-    sys.path.remove(str(Path(__file__).parent))
-
-
 @pytest.fixture
 def add_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Write a study as another package would bring it, and let it be found."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from netversus.report.build import build_view
 from netversus.report.view import ReportView, Section
 from netversus.report.writer import write
 
-__all__ = ["ReportView", "Section", "write"]
+__all__ = ["ReportView", "Section", "build_view", "write"]

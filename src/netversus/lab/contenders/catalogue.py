@@ -148,7 +148,8 @@ def _torchvision(module: ModuleSource, name: str) -> Architecture:
     sets = {member: _torchvision_set(member, value) for member, value in values.items()}
     default = members.get("DEFAULT")
     chosen = default.id if isinstance(default, ast.Name) else next(iter(sets), "")
-    smallest = _side(values.get(chosen, {}).get("meta", {}).get("min_size"))
+    # Without weights a transformer is built for 224 px, though its default set may take larger images.
+    smallest = min((_side(value.get("meta", {}).get("min_size")) for value in values.values()), default=1)
     return Architecture("torchvision", name, sets, chosen, smallest, name.startswith(_FIXED_SIZE))
 
 

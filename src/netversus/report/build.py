@@ -1,0 +1,122 @@
+"""A run folder and its findings -> `ReportView`: the only place where the report reads what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from netversus import __version__
+from netversus.errors import NetversusError
+from netversus.evidence import StudyEvidence
+from netversus.exhibits import Exhibit, Text
+from netversus.plan import Plan
+from netversus.records import Direction, Done, Finding, Role, Scale
+from netversus.report.headline import headline, reasons
+from netversus.report.rerun import rerun_command
+from netversus.report.view import ReportView, Section
+from netversus.store import RunStore
+from netversus.studies import find_studies
+from netversus.study import Study
+
+
+def build_view(store: RunStore, findings: Sequence[Finding]) -> ReportView:
+    """Everything that a report shows of a run.
+
+    A study that is not installed any more, or whose exhibits cannot be made, is shown with its findings and a note.
+
+    Raises:
+        RunFolderError: the run holds no plan, or is damaged.
+    """
+    plan = store.plan()
+    sections = tuple(_section(store, plan, name, findings) for name in plan.questions)
+    unfinished = sum(not isinstance(outcome, Done) for section in sections for _, outcome in section.cells)
+    return ReportView(
+        run_id=store.path.resolve().name,
+        created=store.created,
+        netversus_version=__version__,
+        headline=headline(findings, plan.data, plan.request.level),
+        reasons=reasons(findings, plan.contenders, plan.data, unfinished),
+        contenders=plan.contenders,
+        data=plan.data,
+        level=plan.request.level,
+        seed=plan.request.seed,
+        repeats=plan.request.repeats,
+        device=plan.device,
+        sections=sections,
+        sessions=store.sessions(),
+        rerun=rerun_command(plan),
+        multiplicity=multiplicity(findings, plan.request.level),
+        budget=plan.request.budget,
+        cuts=plan.cuts,
+        margins=dict(plan.request.margins),
+    )
+
+
+def _section(store: RunStore, plan: Plan, name: str, findings: Sequence[Finding]) -> Section:
+    study = find_studies().get(name)
+    return Section(
+        name=name,
+        question=plan.asks[name],
+        questions=plan.questions[name],
+        findings=tuple(finding for finding in findings if finding.study == name),
+        exhibits=tuple(_exhibits(study, StudyEvidence(store, plan, name), name)),
+        cells=tuple((cell, store.outcome(cell)) for cell in plan.cells if cell.study == name),
+        rerun=rerun_command(plan, name),
+        method=_method(study),
+    )
+
+
+def _exhibits(study: Study | None, evidence: StudyEvidence, name: str) -> Iterator[Exhibit]:
+    """What the study wants shown, as far as it can be made; a note in the place of the rest."""
+    if study is None:
+        yield Text(f"The study {name} is not installed here, so its tables and charts are not shown.")
+        return
+    if not evidence.contenders:
+        return
+    try:
+        show = study.load_exhibit()
+        if show is not None:
+            yield from show(evidence)
+    except Exception as error:  # noqa: BLE001 -- a study of somebody else's must not take the report down
+        words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
+        yield Text(f"Further tables and charts of {name} could not be made: {' '.join(words.split())}")
+
+
+def _method(study: Study | None) -> str:
+    """The README beside the study's module, or nothing."""
+    spec = find_spec(study.module) if study else None
+    if spec is None or not spec.origin:
+        return ""
+    readme = Path(spec.origin).with_name("README.md")
+    return readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
+
+
+def multiplicity(findings: Sequence[Finding], level: float) -> str:
+    """How the run's error rate (1 - `level`) was shared among its comparisons, in words."""
+    primary, secondary = (_family(findings, role, level) for role in (Role.PRIMARY, Role.SECONDARY))
+    said = []
+    if primary == 1:
+        said.append("The primary question has the whole error rate for itself.")
+    elif primary:
+        said.append(f"The {primary} comparisons on the primary question share the whole error rate.")
+    if secondary > 1:
+        said.append(f"The {secondary} secondary comparisons share the same rate among them, as a family of their own.")
+    if any(finding.slice for finding in findings):
+        said.append("The slices of a comparison share it once more; they show where to look, and are no verdicts.")
+    if said:
+        said.append("Sharing is Bonferroni's: each interval is widened, so that all of a family hold together.")
+    return " ".join(said)
+
+
+def _family(findings: Sequence[Finding], role: Role, level: float) -> int:
+    """Among how many comparisons a role's error rate was shared: read off the levels that the analysis gave them."""
+    levels = [
+        f.effect.level for f in findings if f.effect is not None and f.role is role and not f.slice and _judged(f)
+    ]
+    return max((round((1 - level) / (1 - each)) for each in levels), default=0)
+
+
+def _judged(finding: Finding) -> bool:
+    """Whether chance enters: facts and descriptions are not judged."""
+    return finding.scale is not Scale.FACT and finding.direction is not Direction.NEITHER

@@ -1,0 +1,215 @@
+"""The report as Markdown (CommonMark with tables): what the HTML says, without the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from netversus.exhibits import Chart, Diagram, Exhibit, Text
+from netversus.records import Done, Failed, Finding
+from netversus.report.escape import legible, markdown_text
+from netversus.report.scorecard import (
+    NOTHING,
+    Row,
+    ScoreCard,
+    difference_text,
+    finding_interval,
+    finding_margin,
+    level_texts,
+    sample_text,
+    score_cards,
+    verdict_text,
+)
+from netversus.report.tables import TextTable, chart_text, diagram_text, table_text
+from netversus.report.trust import (
+    Attribute,
+    contender_rows,
+    data_rows,
+    environment_rows,
+    margin_rows,
+    outcome_text,
+    trust_rows,
+    unfinished,
+    when,
+)
+from netversus.report.view import ReportView, Section
+
+_COLUMNS = ("question", "A", "B", "B against A", "interval", "margin", "rests on", "verdict")
+
+
+def render(view: ReportView) -> str:
+    """The whole report."""
+    parts = [
+        f"# {markdown_text(view.headline)}",
+        _bullets(view.reasons),
+        f"{_who(view)} on {markdown_text(view.data.name)}; run {_code(view.run_id)}, {when(view.created)}.",
+        "## Score card",
+        findings_table(view),
+        *(part for section in view.sections for part in _section(section)),
+        "## How far to trust this",
+        _pairs(trust_rows(view)),
+        _bullets((*margin_rows(view), *view.cuts)),
+        *_not_measured(view),
+        "## The contenders",
+        _attributes(("", *(card.name for card in view.contenders)), contender_rows(view.contenders)),
+        "## The data",
+        _pairs(data_rows(view.data)),
+        *_skipped(view),
+        *_provenance(view),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def findings_table(view: ReportView) -> str:
+    """The verdicts as a Markdown table: a row a question and pair; questions that got no finding say why."""
+    return "\n\n".join(_card(card, alone=len(view.contenders) == 2) for card in score_cards(view))
+
+
+def _card(card: ScoreCard, *, alone: bool) -> str:
+    columns = [{"A": card.a, "B": card.b}.get(name, name) for name in _COLUMNS]
+    rows = [_row(row) for _, of_study in card.studies for row in of_study]
+    table = _table(columns, rows)
+    return table if alone else f"**{markdown_text(card.a)} against {markdown_text(card.b)}**\n\n{table}"
+
+
+def _row(row: Row) -> tuple[str, ...]:
+    verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
+    question = f"{row.study}.{row.question.metric}: {row.question.asks}"
+    return (question, *_numbers(row.finding), verdict)
+
+
+def _numbers(finding: Finding | None) -> tuple[str, ...]:
+    if finding is None:
+        return (NOTHING,) * 6
+    return (
+        *level_texts(finding),
+        difference_text(finding),
+        finding_interval(finding),
+        finding_margin(finding),
+        sample_text(finding),
+    )
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {markdown_text(section.name)}: {markdown_text(section.question)}"
+    for finding in section.findings:
+        if not finding.slice:
+            yield _finding(section, finding)
+    yield _slices([f for f in section.findings if f.slice])
+    for exhibit in section.exhibits:
+        yield _exhibit(exhibit)
+    ended = [(cell, outcome) for cell, outcome in section.cells if not isinstance(outcome, Done)]
+    yield _bullets(f"{', '.join(c.contenders)}, seed {c.seed}: {': '.join(outcome_text(o))}" for c, o in ended)
+    yield _method(section.method)
+    yield f"Measure it again:\n\n{_fence(section.rerun)}"
+
+
+def _finding(section: Section, finding: Finding) -> str:
+    asks = next((q.asks for q in section.questions if q.metric == finding.metric), finding.metric)
+    head = f"### {markdown_text(asks)}\n\n**{markdown_text(verdict_text(finding))}.** {markdown_text(finding.sentence)}"
+    return "\n\n".join(p for p in (head, markdown_text(finding.expert), _bullets(finding.caveats)) if p)
+
+
+def _slices(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return ""
+    columns = ("within", "question", "A", "B", "B against A", "interval", "rests on", "verdict")
+    rows = [
+        (
+            f.slice,
+            f.metric,
+            *(f"{name} {level}" for name, level in zip((f.a, f.b), level_texts(f), strict=True)),
+            difference_text(f),
+            finding_interval(f),
+            sample_text(f),
+            verdict_text(f),
+        )
+        for f in findings
+    ]
+    return f"Within classes and factors (where to look, no verdicts):\n\n{_table(columns, rows)}"
+
+
+def _exhibit(exhibit: Exhibit) -> str:
+    if isinstance(exhibit, Text):
+        return markdown_text(exhibit.text)
+    if isinstance(exhibit, Chart):
+        return _titled(exhibit.title, chart_text(exhibit), exhibit.description)
+    if isinstance(exhibit, Diagram):
+        return _titled(exhibit.title, diagram_text(exhibit), exhibit.description)
+    return _titled(exhibit.title, table_text(exhibit), exhibit.note)
+
+
+def _titled(title: str, table: TextTable, note: str) -> str:
+    left_out = f"{table.left_out:,} more rows are in the JSON report." if table.left_out else ""
+    body = _table(table.columns, table.rows, table.numeric)
+    return "\n\n".join(p for p in (f"**{markdown_text(title)}**", body, markdown_text(note), left_out) if p)
+
+
+def _method(method: str) -> str:
+    """The study's README below this report's headings."""
+    lines = [f"##{line}" if line.startswith("#") else line for line in legible(method).strip().splitlines()]
+    kept = lines[1:] if lines and lines[0].startswith("### ") else lines
+    return "### Method\n\n" + "\n".join(kept).strip() if kept else ""
+
+
+def _not_measured(view: ReportView) -> Iterator[str]:
+    rows = unfinished(view)
+    if rows:
+        yield "### Not measured whole"
+        lines = [(c.study, ", ".join(c.contenders), str(c.seed), ": ".join(outcome_text(o))) for c, o in rows]
+        yield _table(("study", "contenders", "seed", "how it ended"), lines)
+    for cell, outcome in rows:
+        if isinstance(outcome, Failed) and outcome.details:
+            yield f"{_code(cell.key)}:\n\n{_fence(outcome.details)}"
+
+
+def _skipped(view: ReportView) -> Iterator[str]:
+    if view.data.skipped:
+        yield "### Files that were skipped"
+        yield _table(("file", "why"), [(s.path, s.reason) for s in view.data.skipped])
+
+
+def _provenance(view: ReportView) -> Iterator[str]:
+    yield "## Provenance"
+    yield "Measure all of it again:\n\n" + _fence(view.rerun)
+    yield _table(("started", "command"), [(when(s.started), s.command) for s in view.sessions])
+    yield _pairs((row.label, ", then ".join(row.values)) for row in environment_rows(view.sessions))
+    yield f"Written by netversus {markdown_text(view.netversus_version)}."
+
+
+def _attributes(columns: Sequence[str], rows: Iterable[Attribute]) -> str:
+    return _table(columns, [(row.label, *row.values) for row in rows])
+
+
+def _pairs(rows: Iterable[tuple[str, str]]) -> str:
+    return _table(("", ""), list(rows))
+
+
+def _who(view: ReportView) -> str:
+    return " against ".join(markdown_text(card.name) for card in view.contenders)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {markdown_text(line)}" for line in lines)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
+    """A table; its cells are text, whatever they hold."""
+    if not rows:
+        return ""
+    right = (*numeric, *(False for _ in columns[len(numeric) :]))
+    rule = ["---:" if r else "---" for r in right]
+    lines = [map(markdown_text, columns), rule, *(map(markdown_text, row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _code(text: str) -> str:
+    return f"`{legible(text).replace('`', chr(39))}`"
+
+
+def _fence(text: str) -> str:
+    """A block of code; its fence is longer than any run of backticks inside."""
+    shown = legible(text)
+    fence = "```"
+    while fence in shown:
+        fence += "`"
+    return f"{fence}text\n{shown}\n{fence}"

@@ -1,0 +1,47 @@
+"""A view -> a file. The suffix chooses the format; the file is there whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+
+from netversus.errors import OptionError, RunFolderError, nearest
+from netversus.report.view import ReportView
+from netversus.store import write_atomic
+
+FORMATS: Mapping[str, str] = {
+    ".html": "html",
+    ".htm": "html",
+    ".md": "markdown",
+    ".json": "json_file",
+    ".csv": "csv_file",
+}
+"""Suffix -> the module of this package whose `render(view)` gives the text."""
+
+
+def write(view: ReportView, target: Path) -> None:
+    """Write the report to `target`, in UTF-8.
+
+    Raises:
+        OptionError: the suffix names no format.
+        RunFolderError: the file cannot be written.
+    """
+    content = _renderer(target)(view).encode("utf-8")
+    try:
+        write_atomic(target, content)
+    except OSError as error:
+        raise RunFolderError(
+            f"cannot write the report {target}: {error.strerror or error}", hint="name another place"
+        ) from None
+
+
+def _renderer(target: Path) -> Callable[[ReportView], str]:
+    suffix = target.suffix.lower()
+    if suffix not in FORMATS:
+        came = f"got {target.suffix!r}" if suffix else "got a name without one"
+        raise OptionError(
+            f"a report's name must end in .html, .md, .json or .csv, {came}", hint=nearest(suffix, FORMATS)
+        )
+    module = import_module(f"{__package__}.{FORMATS[suffix]}")
+    return module.render  # type: ignore[no-any-return]
