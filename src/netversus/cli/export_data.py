@@ -26,5 +26,6 @@ def _export(
     seed: Annotated[int, typer.Option(help="Seed of the data.")] = 0,
 ) -> int:
     """Write data as an image folder, a COCO json with its images, or MOT sequences."""
-    print(export(data, out, layout=layout, image=image, seed=seed))
+    count = export(data, out, layout=layout, image=image, seed=seed)
+    print(f"wrote {count:,} images to {out}")
     return EXIT_OK

@@ -9,15 +9,29 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from netversus.errors import OptionError
+
+# What Typer's parser raises; where the class lives has moved from version to version.
+_WRONG_USE: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
 
 def run_command(command: Callable[..., Any], name: str, arguments: Sequence[str]) -> int:
-    """Run one function as a Typer command. Its return value is the exit code; wrong use is Typer's own 2."""
+    """Run one function as a Typer command. Its return value is the exit code.
+
+    Raises:
+        OptionError: arguments that the command does not take.
+    """
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     app.command()(command)
     try:
         code = app(args=list(arguments), prog_name=f"netversus {name}", standalone_mode=False)
     except typer.Exit as stop:
         return int(stop.exit_code)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except _WRONG_USE as error:
+        hint = f"netversus {name} --help tells what there is"
+        raise OptionError(error.format_message().rstrip("."), hint=hint) from None
     return int(code or 0)
 
 

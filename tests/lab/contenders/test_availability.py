@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -89,6 +90,20 @@ def test_a_server_that_says_nothing_is_given_up_on(published_at, monkeypatch: py
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/resnet18-{HASH}.pth"
         assert "no network" in refusal(published_at(url))
+
+
+def test_a_server_that_speaks_another_protocol_is_told_so(published_at):
+    with socket.create_server(("127.0.0.1", 0)) as odd:
+
+        def answer() -> None:
+            with odd.accept()[0] as connection:
+                connection.recv(1000)
+                connection.sendall(b"220 mail ready\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert "no network" in refusal(published_at(f"http://127.0.0.1:{odd.getsockname()[1]}/resnet18-{HASH}.pth"))
+        thread.join()
 
 
 def test_a_file_in_torch_home_is_used(published_at, closed: str, torch_home: Path):

@@ -10,6 +10,7 @@ import re
 import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 from netversus.errors import WeightsError
@@ -130,7 +131,7 @@ def _from_url(url: str) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _stalls_end(STALLED_SECONDS):
             download_url_to_file(url, str(target), hashed.group(1) if hashed else None)
-    except (OSError, RuntimeError) as error:  # RuntimeError: the hash is another
+    except (OSError, RuntimeError, HTTPException) as error:  # RuntimeError: the hash is another
         raise WeightsError(f"the download failed: {hub.first_line(error)}") from None
     return target
 

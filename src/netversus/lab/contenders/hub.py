@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from http.client import HTTPException
 from logging import ERROR
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,8 @@ def unreachable(url: str) -> str | None:
         return None
     except URLError as error:
         return f"no network ({error.reason})"
-    except (OSError, ValueError) as error:
-        return f"no network ({error})"
+    except (OSError, ValueError, HTTPException) as error:
+        return f"no network ({first_line(error)})"
 
 
 def folder(target: str, revision: str = "") -> Path:

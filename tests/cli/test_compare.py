@@ -1,0 +1,168 @@
+"""`netversus compare`, from its arguments to its exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from netversus.store import RunStore
+
+from .conftest import QUICK, TINY
+
+
+def test_a_comparison_ends_with_verdicts_and_a_report(netversus, tmp_path: Path):
+    ended = netversus("compare", *TINY, *QUICK, "--out", "run")
+    assert ended.code == 0, ended.err
+    for word in ("planned: 4 cells", "Verdicts", "top1", "report: run/report.html"):
+        assert word in ended.out
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert len(page) < 2_000_000
+
+
+def test_without_out_the_run_lies_under_runs(netversus, tmp_path: Path):
+    assert netversus("compare", *TINY, *QUICK).code == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    assert (run / "report.html").is_file()
+
+
+def test_a_dry_run_prints_time_memory_and_disk_and_writes_nothing(netversus, tmp_path: Path):
+    ended = netversus("compare", "resnet50", "resnet101", "--dry-run", "--budget", "6m")
+    assert ended.code == 0
+    for word in ("contender  resnet50", "training", "accuracy", "in all", "memory", "disk"):
+        assert word in ended.out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("resnet5O", "resnet101"), "did you mean resnet50"),
+        (("resnet50", "resnet50"), "resnet50 was named twice"),
+        (("resnet50",), "at least 2"),
+        (("--data", "digit"), "did you mean digits"),
+        (("--data", "nowhere/at/all"), "nowhere/at/all"),
+        (("--study", "acuracy"), "did you mean accuracy"),
+        (("--accuracy.image", "3"), "did you mean images"),
+        (("--acuracy.images", "3"), "did you mean accuracy"),
+        (("--accuracy.images",), "needs a value"),
+        (("--accuracy.images", "many"), "study accuracy: images"),
+        (("--margin", "accuracy.top1"), "must be study.metric=number"),
+        (("--margin", "accuracy.top2=0.1"), "did you mean accuracy.top1"),
+        (("--budget", "soon"), "such as 90s"),
+        (("--device", "gpu"), "auto, cpu, cuda"),
+        (("--config", "absent.toml"), "cannot read the configuration absent.toml"),
+        (("--resume", "absent"), "absent is not a run folder"),
+        (("--level", "95"), "level"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(netversus, tmp_path: Path, arguments: tuple[str, ...], said: str):
+    ended = netversus("compare", *arguments)
+    assert ended.code == 2
+    assert said in ended.err
+    assert ended.err.startswith("netversus: ")
+    assert ended.err.count("\n") == 1
+    assert not list(tmp_path.glob("runs/*/cells"))
+
+
+def test_the_run_folder_cannot_be_something_else(netversus, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    ended = netversus("compare", *TINY, *QUICK, "--out", "mine")
+    assert ended.code == 2
+    assert "is not a run folder" in ended.err
+    assert [f.name for f in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once(netversus, tmp_path: Path):
+    (tmp_path / "file").touch()
+    ended = netversus("compare", *TINY, *QUICK, "--out", "file/run")
+    assert ended.code == 2
+    assert "cannot write the run folder file/run" in ended.err
+
+
+def test_flags_win_over_the_configuration_file(netversus, tmp_path: Path):
+    (tmp_path / "nv.toml").write_text(
+        f'contenders = {json.dumps(TINY)}\nstudies = ["training"]\nlevel = 0.9\n'
+        "[options.training]\nsamples = 64\nrounds = 1\ncurve_images = 20\n"
+    )
+    assert netversus("compare", "--config", "nv.toml", "--out", "run", "--training.rounds", "2").code == 0
+    plan = RunStore.open(tmp_path / "run").plan()
+    assert plan.request.level == 0.9
+    assert {cell.options["rounds"] for cell in plan.cells} == {2}
+    assert {cell.options["samples"] for cell in plan.cells} == {64}
+
+
+BROKEN = """
+from netversus.records import Observations
+
+
+def measure(bench):
+    for card in bench.contenders:
+        if card.name.endswith("wide@scratch"):
+            {trouble}
+        yield Observations(card.name, "value", ("one",), (1.0,))
+"""
+DECLARED = """
+from netversus.records import Direction, Question, Scale
+from netversus.study import Cost, Study
+
+STUDY = Study(
+    name="broken",
+    question="?",
+    questions=(Question("value", "What?", Scale.FACT, Direction.NEITHER, "", "contender"),),
+    cost=lambda options, work: Cost(seconds=1.0),
+    default=False,
+)
+"""
+
+
+def test_a_failed_cell_is_reported_and_ends_with_5(netversus, add_study, tmp_path: Path):
+    add_study("broken", __init__=DECLARED, measure=BROKEN.format(trouble="raise RuntimeError('it <b>broke</b>')"))
+    ended = netversus("compare", *TINY, "--study", "broken", "--out", "run")
+    assert ended.code == 5
+    assert "FAILED" in ended.out
+    assert "--resume run" in ended.out
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "it &lt;b&gt;broke&lt;/b&gt;" in page
+
+
+def test_an_interrupt_ends_with_130_and_says_how_to_go_on(netversus, add_study, tmp_path: Path):
+    mended = tmp_path / "mended"
+    trouble = f"import pathlib; exec('raise KeyboardInterrupt' if not pathlib.Path({str(mended)!r}).exists() else '')"
+    add_study("broken", __init__=DECLARED, measure=BROKEN.format(trouble=trouble))
+    ended = netversus("compare", *TINY, "--study", "broken", "--out", "run")
+    assert ended.code == 130
+    assert "go on with: netversus compare --resume run" in ended.out
+    mended.touch()
+    assert netversus("compare", "--resume", "run").code == 0
+
+
+def test_resuming_a_finished_run_measures_nothing(netversus, quick_run: Path):
+    before = {f: f.stat().st_mtime_ns for f in quick_run.glob("cells/*/*")}
+    ended = netversus("compare", "--resume", str(quick_run))
+    assert ended.code == 0
+    assert {f: f.stat().st_mtime_ns for f in quick_run.glob("cells/*/*")} == before
+
+
+def test_a_third_contender_is_added_to_what_is_there(netversus, quick_run: Path):
+    before = {f: f.stat().st_mtime_ns for f in quick_run.glob("cells/*/*.parquet")}
+    ended = netversus("compare", *TINY, "py:tiny_nets:middling@scratch", *QUICK, "--out", str(quick_run))
+    assert ended.code == 0
+    after = {f: f.stat().st_mtime_ns for f in quick_run.glob("cells/*/*.parquet")}
+    assert before.items() < after.items()
+    assert len(list(quick_run.glob("cells/*"))) == 6
+    assert ended.out.count("py:tiny_nets:narrow@scratch / py:tiny_nets:middling@scratch") > 0
+
+
+def test_changed_data_are_not_mixed_into_a_run(netversus, tmp_path: Path, repository: Path):
+    assert netversus("export-data", "digits", "images", "--format", "folder").code == 0
+    quick = ("compare", *TINY, *QUICK, "--data", "images", "--out", "run")
+    assert netversus(*quick).code == 0
+    victim = next((tmp_path / "images").rglob("*.png"))
+    victim.unlink()
+    ended = netversus("compare", "--resume", "run")
+    assert ended.code == 2
+    assert "changed since the run was planned" in ended.err
