@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from netversus.api import open_run
 from netversus.store import RunStore
 
 from .conftest import QUICK, TINY
@@ -18,7 +19,7 @@ def test_a_comparison_ends_with_verdicts_and_a_report(netversus, tmp_path: Path)
     for word in ("planned: 4 cells", "Verdicts", "top1", "report: run/report.html"):
         assert word in ended.out
     page = (tmp_path / "run" / "report.html").read_text()
-    assert page.startswith("<!doctype html>")
+    assert page.startswith("<!DOCTYPE html>")
     assert len(page) < 2_000_000
 
 
@@ -50,7 +51,7 @@ def test_a_dry_run_prints_time_memory_and_disk_and_writes_nothing(netversus, tmp
         (("--accuracy.images",), "needs a value"),
         (("--accuracy.images", "many"), "study accuracy: images"),
         (("--margin", "accuracy.top1"), "must be study.metric=number"),
-        (("--margin", "accuracy.top2=0.1"), "did you mean accuracy.top1"),
+        (("--margin", "accuracy.top2=0.1"), "accuracy.top1"),
         (("--budget", "soon"), "such as 90s"),
         (("--device", "gpu"), "auto, cpu, cuda"),
         (("--config", "absent.toml"), "cannot read the configuration absent.toml"),
@@ -154,7 +155,9 @@ def test_a_third_contender_is_added_to_what_is_there(netversus, quick_run: Path)
     after = {f: f.stat().st_mtime_ns for f in quick_run.glob("cells/*/*.parquet")}
     assert before.items() < after.items()
     assert len(list(quick_run.glob("cells/*"))) == 6
-    assert ended.out.count("py:tiny_nets:narrow@scratch / py:tiny_nets:middling@scratch") > 0
+    assert {(f.a, f.b) for f in open_run(quick_run).findings if f.metric == "top1"} == {
+        (TINY[0], TINY[1]), (TINY[0], "py:tiny_nets:middling@scratch"), (TINY[1], "py:tiny_nets:middling@scratch")
+    }
 
 
 def test_changed_data_are_not_mixed_into_a_run(netversus, tmp_path: Path, repository: Path):

@@ -8,8 +8,10 @@ import re
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|~$!]")
-_LINE_START = re.compile(r"^(\s*)([-+=]|\d+[.)])")
+# What CommonMark (with tables, strikethrough and GitHub's formulas) may take for markup; an underscore within a word
+# and brackets that no address follows are text already.
+_MARKDOWN = re.compile(r"[\\`*<|~$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
+_LINE_START = re.compile(r"^([>#]|[-+](?=\s|$)|[-=]+$|\d+[.)](?=\s|$))")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -32,7 +34,7 @@ def markdown_text(text: str) -> str:
     """Text as Markdown that shows just that text, in a paragraph, a list item or a table cell."""
     line = " ".join(legible(text).split())
     escaped = _MARKDOWN.sub(r"\\\g<0>", line.replace("&", "&amp;"))
-    return _LINE_START.sub(lambda match: f"{match[1]}{match[2][:-1]}\\{match[2][-1]}", escaped)
+    return _LINE_START.sub(lambda match: f"{match[1][:-1]}\\{match[1][-1]}", escaped)
 
 
 def csv_text(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from netversus.exhibits import Chart, Diagram, Exhibit, Text
 from netversus.records import Done, Failed, Finding
-from netversus.report.escape import legible, markdown_text
+from netversus.report.escape import legible, markdown_text, one_line
 from netversus.report.scorecard import (
     NOTHING,
     Row,
@@ -145,8 +145,12 @@ def _titled(title: str, table: TextTable, note: str) -> str:
 
 
 def _method(method: str) -> str:
-    """The study's README below this report's headings."""
-    lines = [f"##{line}" if line.startswith("#") else line for line in legible(method).strip().splitlines()]
+    """The study's README, its headings below this report's; the first one is said already."""
+    lines: list[str] = []
+    fenced = False
+    for line in legible(method).strip().splitlines():
+        fenced ^= line.lstrip().startswith("```")
+        lines.append(f"##{line}" if line.startswith("#") and not fenced else line)
     kept = lines[1:] if lines and lines[0].startswith("### ") else lines
     return "### Method\n\n" + "\n".join(kept).strip() if kept else ""
 
@@ -165,7 +169,7 @@ def _not_measured(view: ReportView) -> Iterator[str]:
 def _skipped(view: ReportView) -> Iterator[str]:
     if view.data.skipped:
         yield "### Files that were skipped"
-        yield _table(("file", "why"), [(s.path, s.reason) for s in view.data.skipped])
+        yield _table(("file", "why"), [(one_line(s.path), s.reason) for s in view.data.skipped])
 
 
 def _provenance(view: ReportView) -> Iterator[str]:

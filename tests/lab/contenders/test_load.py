@@ -26,7 +26,9 @@ def build(library: str, classes: int, name: str = "") -> nn.Module:
     name = name or SMALL[library]
     with torch.random.fork_rng():
         torch.manual_seed(99)
-        model = timm.create_model(name, num_classes=classes) if library == "timm" else get_model(name, num_classes=classes)
+        model = (
+            timm.create_model(name, num_classes=classes) if library == "timm" else get_model(name, num_classes=classes)
+        )
         for buffer in (b for n, b in model.named_buffers() if n.endswith("running_mean")):
             buffer.normal_()  # so that the statistics, too, are seen to be read
     return model.eval()

@@ -11,7 +11,8 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import huggingface_hub
-from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
+from huggingface_hub.utils import validate_repo_id
 from huggingface_hub.utils.logging import get_verbosity, set_verbosity
 
 from netversus.errors import WeightsError
@@ -75,6 +76,12 @@ def folder(target: str, revision: str = "") -> Path:
         if not (local / "config.json").is_file():
             raise WeightsError(f"{target} holds no config.json", hint="save_pretrained writes one")
         return local
+    try:
+        validate_repo_id(target)
+    except HFValidationError:
+        raise WeightsError(
+            f"{target!r} is neither a local folder nor the name of a repository", hint="for example microsoft/resnet-50"
+        ) from None
     try:
         config = fetch(target, "config.json", revision)
     except WeightsError as error:

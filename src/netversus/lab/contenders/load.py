@@ -194,15 +194,37 @@ def _hf(card: ContenderCard, classes: int) -> nn.Module:
         if card.untrained:
             config = AutoConfig.from_pretrained(folder, num_labels=classes, trust_remote_code=False)
             return Logits(AutoModelForImageClassification.from_config(config, trust_remote_code=False))
-        model, report = AutoModelForImageClassification.from_pretrained(
-            folder, use_safetensors=True, trust_remote_code=False, output_loading_info=True
-        )
+        with _quiet_transformers():
+            model, report = AutoModelForImageClassification.from_pretrained(
+                folder,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # told below, in one line
+            )
     except (OSError, ValueError, RuntimeError) as error:
         raise WeightsError(f"cannot load {card.name}: {hub.first_line(error)}") from None
-    absent = sorted(report["missing_keys"]) + sorted(map(str, report["mismatched_keys"]))
-    if absent:
-        raise WeightsError(f"the weights of {card.name} do not fit its config.json: {absent[0]} is not among them")
+    absent, others = sorted(report["missing_keys"]), sorted(report["mismatched_keys"])
+    if absent or others:
+        what = f"{absent[0]!r} is not among them" if absent else f"{others[0][0]!r} has another shape"
+        raise WeightsError(f"the weights of {card.name} do not fit its config.json: {what}")
     return _selecting(Logits(model), card, int(model.config.num_labels), classes)
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Without its progress bar and its report of many lines."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity(logging.CRITICAL)
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
 
 
 class Logits(nn.Module):
@@ -222,7 +244,7 @@ def _onnx(card: ContenderCard, classes: int) -> nn.Module:
     from netversus.lab.contenders.onnx_graph import OnnxGraph
 
     graph = OnnxGraph(Path(parse(card.spec).target).expanduser(), card)
-    return _selecting(graph, card, graph.outputs or classes, classes)
+    return _selecting(graph, card, graph.outputs, classes)
 
 
 def _py(card: ContenderCard, classes: int) -> nn.Module:
@@ -236,7 +258,7 @@ def _py(card: ContenderCard, classes: int) -> nn.Module:
         made = factory(num_classes=classes) if _takes_classes(factory) else factory()
     except NetversusError:
         raise
-    except Exception as error:  # whatever the user's code raises
+    except (Exception, SystemExit) as error:  # whatever the user's code raises; a script may end in sys.exit()
         raise WeightsError(f"{card.architecture} failed: {type(error).__name__}: {hub.first_line(error)}") from error
     return _module(made)
 

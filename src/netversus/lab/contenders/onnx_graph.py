@@ -15,7 +15,7 @@ from netversus.records import ContenderCard
 class OnnxGraph(nn.Module):
     """A graph with one image input and logits as its first output. It has no parameters and cannot be trained.
 
-    `outputs` is the number of its outputs, 0 where the graph leaves it open.
+    `outputs` is how many logits it gives for an image, seen by showing it one: a graph may leave that open.
 
     Raises:
         MissingExtraError: ONNX Runtime is not installed.
@@ -28,14 +28,15 @@ class OnnxGraph(nn.Module):
             import onnxruntime
         except ImportError:
             raise MissingExtraError("onnxruntime", "onnx", card.name) from None
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # what goes wrong is said in an error of ours
         try:
-            self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 (its errors have no common base that it exports)
             raise WeightsError(f"cannot open {path} as ONNX: {first_line(error)}") from None
         self._input = self._only_input(path)
         self._batch = self._fixed_batch(path, card.preprocessing.crop)
-        shape = self._session.get_outputs()[0].shape
-        self.outputs = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else 0
+        self.outputs = self._count(path, card.preprocessing.crop)
 
     def _only_input(self, path: Path) -> str:
         inputs = self._session.get_inputs()
@@ -52,6 +53,18 @@ class OnnxGraph(nn.Module):
         if wrong:
             raise WeightsError(f"{path} takes images of {wrong[0]} px, not {crop}", hint=f"add ?crop={wrong[0]}")
         return batch if isinstance(batch, int) else None
+
+    def _count(self, path: Path, crop: int) -> int:
+        try:
+            logits = self.forward(torch.zeros(1, 3, crop, crop))
+        except Exception as error:  # noqa: BLE001 (as above)
+            raise WeightsError(f"{path} cannot be run on an image of {crop} px: {first_line(error)}") from None
+        if logits.ndim != 2 or len(logits) != 1 or not logits.is_floating_point():
+            raise WeightsError(
+                f"{path} should give logits of shape (n, classes), for one image it gives {tuple(logits.shape)} "
+                f"of {str(logits.dtype).removeprefix('torch.')}"
+            )
+        return logits.shape[1]
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of images: float32, shape (n, 3, h, w). A graph of a fixed batch gets that many at a time."""

@@ -51,6 +51,8 @@ def _names(path: Path) -> set[str]:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
         raise SpecError(f"{path} is not valid Python: line {error.lineno}: {error.msg}") from None
+    except (ValueError, OSError) as error:  # a null byte; a file that cannot be read
+        raise SpecError(f"{path} is not valid Python: {error}") from None
     found: set[str] = set()
     for node in ast.walk(tree):
         match node:

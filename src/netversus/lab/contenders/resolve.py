@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ from netversus.lab.contenders.catalogue import (
     names,
 )
 from netversus.lab.contenders.fingerprint import sha256
+from netversus.lab.contenders.hf_processor import preprocessing_of
 from netversus.lab.contenders.imagenet import labels, outputs_for
 from netversus.lab.contenders.own_code import find_factory
 from netversus.lab.contenders.spec import SCRATCH, ContenderSpec, Source, parse, preparation
 from netversus.records import ContenderCard, DataCard, Preprocessing, digest
 
 DEFAULT_SIZE = 224
-_RESAMPLE = {0: "nearest", 2: "bilinear", 3: "bicubic"}  # Pillow's numbers
 
 
 def resolve(text: str, data: DataCard) -> ContenderCard:
@@ -69,6 +69,14 @@ def _card(spec: ContenderSpec, identity: tuple[Any, ...], **fields: Any) -> Cont
         digest=digest(spec.source, identity, shown),
         **fields,
     )
+
+
+def _installed(package: str) -> str:
+    """The version of an optional package; empty where it is not installed."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
 
 
 def _library(spec: ContenderSpec, data: DataCard) -> ContenderCard:
@@ -211,7 +219,7 @@ def _onnx(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     content = sha256(path)
     return _card(
         spec,
-        (content,),
+        (content, _installed("onnxruntime")),
         architecture=f"ONNX graph {path.stem}",
         weights=path.name,
         recipe=f"unknown (file {path.name})",
@@ -245,6 +253,8 @@ def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     folder = hub.folder(spec.target, "" if spec.scratch else spec.weights)
     config = hub.read_json(folder / "config.json")
     local = Path(spec.target).expanduser().is_dir()
+    if local and spec.weights and not spec.scratch:
+        raise SpecError(f"a local folder has no revisions, got hf:{spec.target}@{spec.weights}")
     outputs: tuple[int, ...]
     if spec.scratch:
         side = config.get("image_size")
@@ -262,7 +272,7 @@ def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     revision = "local folder" if local else folder.name
     return _card(
         spec,
-        (identity, spec.weights),
+        (identity, spec.weights, _installed("transformers")),
         architecture=spec.target,
         weights=SCRATCH if spec.scratch else revision,
         recipe=SCRATCH if spec.scratch else f"hf:{spec.target}",
@@ -289,34 +299,13 @@ def _hf_head(config: Mapping[str, Any], data: DataCard) -> tuple[str, tuple[int,
 
 
 def _hf_preprocessing(folder: Path, data: DataCard) -> tuple[Preprocessing, tuple[str, ...]]:
-    """A transformers image processor in our terms. Its own resize may differ from ours in the last bit."""
+    """What the repository says of it, else ImageNet's mean and deviation are assumed."""
     own = hub.read_json(folder / "preprocessor_config.json")
     if not own:
         plain, notes = _plain(data)
         assumed = "it has no preprocessor_config.json: ImageNet's mean and std are assumed"
         return replace(plain, mean=IMAGENET_MEAN, std=IMAGENET_STD), (*notes, assumed)
-    resample = _RESAMPLE.get(own.get("resample", 2))
-    size = own.get("size", DEFAULT_SIZE)
-    sides = size if isinstance(size, Mapping) else {"shortest_edge": size}
-    mean, std = own.get("image_mean", (0.5,) * 3), own.get("image_std", (0.5,) * 3)
-    crop, resize, squash = _hf_sizes(own, sides)
-    if resample is None or crop is None or len(mean) != 3 or len(std) != 3:
-        raise WeightsError(f"the preprocessing in {folder / 'preprocessor_config.json'} cannot be reproduced here")
-    return Preprocessing(crop, resize, resample, tuple(mean), tuple(std), squash=squash), ()  # type: ignore[arg-type]
-
-
-def _hf_sizes(own: Mapping[str, Any], sides: Mapping[str, Any]) -> tuple[int | None, int | None, bool]:
-    """Crop and resize in pixels, and whether both sides are resized; a crop of None where they have no such form."""
-    if "height" in sides:
-        square = sides["height"] == sides.get("width")
-        return (sides["height"] if square else None), sides["height"], True
-    edge = sides.get("shortest_edge")
-    if not isinstance(edge, int):
-        return None, None, False
-    if "crop_pct" in own:  # ConvNeXt's processor: below 384 px the shorter side is enlarged, then cropped
-        return edge, (int(edge / own["crop_pct"]) if edge < 384 else edge), edge >= 384
-    crop = own.get("crop_size", edge)
-    return (crop.get("height") if isinstance(crop, Mapping) else crop), edge, False
+    return preprocessing_of(own, str(folder / "preprocessor_config.json")), ()
 
 
 _RESOLVERS: Mapping[Source, Callable[[ContenderSpec, DataCard], ContenderCard]] = {

@@ -25,7 +25,7 @@ class DigitsOptions(Options):
     """What can be set about the digits."""
 
     size: Annotated[int, Field(ge=8, le=512, description="Side of the images in pixels.")] = 32
-    test: Annotated[int, Field(ge=10, le=1787, description="Images held out for the test.")] = 500
+    test: Annotated[int, Field(ge=10, le=1787, description="Images held out for the test.")] = 797
 
 
 class DigitImages(ImageSet):

@@ -32,7 +32,7 @@ class TrainingOptions(Options):
     zero_init_residual: Annotated[
         bool, Field(description="Start every residual block as the identity, where it ends in a batch norm.")
     ] = True
-    rounds: Annotated[int, Field(ge=1, le=1000, description="Points of the learning curve.")] = 6
+    rounds: Annotated[int, Field(ge=1, le=1000, description="Points of the learning curve.")] = 10
     curve_images: Annotated[
         int, Field(ge=10, description="Images of each split that a point of the curve is measured on.")
     ] = 200
