@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from contract import suite
 
+from contract import suite
 from netversus.studies import get_study
 
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from contract import suite
 
+from contract import suite
 from netversus.studies import find_studies
 
 STUDIES = sorted(find_studies())

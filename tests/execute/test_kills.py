@@ -6,6 +6,7 @@ moment, half from inside at the worst one: a file is written under its temporary
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import random
@@ -49,8 +50,9 @@ def child(arguments: tuple[str, ...], path: list[str], die_at_rename: int | None
     if die_at_rename is not None:
         _die_at_rename(die_at_rename)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdout = Path(os.devnull).open("w")
-    sys.exit(main(arguments))
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        code = main(arguments)
+    sys.exit(code)
 
 
 def _die_at_rename(count: int) -> None:
@@ -150,6 +152,7 @@ def test_ten_kills_change_nothing(context: ForkServerContext, undisturbed: Path,
 
 def _wait_for_more(run: Path, process: BaseProcess, chance: random.Random) -> None:
     """Until the process has written a little more, and then some milliseconds."""
+
     def count() -> int:
         return len(list(run.rglob("observations-*.parquet")))
 

@@ -7,13 +7,13 @@ import math
 import pytest
 import timm
 import torch
+import torchvision
 from timm.data import resolve_data_config
 from timm.models import get_pretrained_cfg, list_models
 from torchvision.models import get_model, get_model_weights
 from torchvision.models import list_models as list_torchvision
 from torchvision.transforms import InterpolationMode
 
-import torchvision
 from netversus.errors import NetversusError, SpecError
 from netversus.lab.contenders import list_contenders
 from netversus.lab.contenders.catalogue import PublishedSet, find, names, package_folder

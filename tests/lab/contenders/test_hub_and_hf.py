@@ -201,7 +201,7 @@ def test_a_repository_without_safetensors_or_config_is_one_line(tmp_path: Path, 
     del server.files[f"/me/net/resolve/c0ffee{34 * '0'}/model.safetensors"]
     with pytest.raises(WeightsError, match="hf:me/net has no weights in the safetensors format"):
         ensure_available([resolve("hf:me/net", data_card)])
-    with pytest.raises(WeightsError, match="me/nothing has no config.json"):
+    with pytest.raises(WeightsError, match=r"me/nothing has no config\.json"):
         resolve("hf:me/nothing", data_card)
 
 
@@ -218,7 +218,9 @@ def test_what_is_in_the_cache_needs_no_network(cache_in_hub):
     place = cache_in_hub("me/net", "config.json")
     place.write_text("{}")
     assert hub.fetch("me/net", "config.json") == hub.cached("me/net", "config.json") == place
-    with pytest.raises(WeightsError, match="model.safetensors of me/net is not in the cache and cannot be downloaded"):
+    with pytest.raises(
+        WeightsError, match=r"model\.safetensors of me/net is not in the cache and cannot be downloaded"
+    ):
         hub.fetch("me/net", "model.safetensors")
 
 

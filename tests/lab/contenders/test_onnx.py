@@ -137,7 +137,10 @@ def test_a_graph_that_is_no_classifier_is_told_so(tmp_path: Path, data_card: Dat
     cases = {
         (2, (1, 3, 32, 32)): "should take one float32 input of shape (n, 3, h, w), it takes x0: tensor(float)",
         (1, (1, 3072)): "should take one float32 input",
-        (1, (1, 3, 32, 32)): "should give logits of shape (n, classes), for one image it gives (1, 3, 32, 32) of float32",
+        (
+            1,
+            (1, 3, 32, 32),
+        ): "should give logits of shape (n, classes), for one image it gives (1, 3, 32, 32) of float32",
     }
     for i, ((inputs, shape), says) in enumerate(cases.items()):
         small(tmp_path / f"{i}.onnx", inputs, shape)
@@ -150,7 +153,7 @@ def test_a_graph_that_is_no_classifier_is_told_so(tmp_path: Path, data_card: Dat
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x08\x09" * 100])
 def test_a_file_that_is_no_graph_is_one_line(content: bytes, tmp_path: Path, data_card: DataCard):
     (tmp_path / "m.onnx").write_bytes(content)
-    with pytest.raises(WeightsError, match="m.onnx as ONNX") as caught:
+    with pytest.raises(WeightsError, match=r"m\.onnx as ONNX") as caught:
         load(resolve(f"onnx:{tmp_path}/m.onnx", data_card), classes=10, seed=0)
     assert len(str(caught.value).splitlines()) == 1
 

@@ -167,5 +167,5 @@ def test_a_factory_that_fails_is_one_line(write: Write, source: str, says: str, 
 
 def test_a_factory_that_says_why_in_our_words_is_heard(write: Write, data_card: DataCard):
     name = write("from netversus.errors import WeightsError\ndef make():\n    raise WeightsError('mine')\n")
-    with pytest.raises(WeightsError, match="^mine$"):
+    with pytest.raises(WeightsError, match=r"^mine$"):
         load(resolve(f"py:{name}:make", data_card), classes=10, seed=0)

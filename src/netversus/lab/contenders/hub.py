@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import huggingface_hub
 from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # exported lazily
 from huggingface_hub.utils.logging import get_verbosity, set_verbosity
 
 from netversus.errors import WeightsError
