@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from netversus.errors import OptionError
-from netversus.plan import Plan, make_plan, settled_options
-from netversus.records import ContenderCard, DataCard, Rates
+from netversus.plan import Plan, Reading, make_plan, reading_of, settled_options
+from netversus.records import ContenderCard, DataCard, Rates, Role
 from netversus.request import make_request
 
 Make = Callable[..., Plan]
@@ -152,3 +152,70 @@ def test_a_run_that_is_added_to_keeps_the_options_it_settled_on(
     assert {c.key for c in first.cells} < {c.key for c in again.cells}
     anew = make_plan(request, cards, data_card, slower, "cpu")
     assert not {c.key for c in first.cells} & {c.key for c in anew.cells}
+
+
+def test_every_pair_is_asked_or_each_against_the_baseline(plan: Make):
+    names = ("resnet18", "resnet34", "resnet50")
+    pairs = [(a.name, b.name) for a, b in plan(*names).pairs("accuracy")]
+    assert pairs == [("resnet18", "resnet34"), ("resnet18", "resnet50"), ("resnet34", "resnet50")]
+    against = plan(*names, baseline="resnet34")
+    assert [(a.name, b.name) for a, b in against.pairs("accuracy")] == [
+        ("resnet34", "resnet18"),
+        ("resnet34", "resnet50"),
+    ]
+    top1 = next(q for q in against.questions["accuracy"] if q.metric == "top1")
+    assert against.level(top1) == pytest.approx(1 - 0.05 / 2)
+
+
+def test_the_error_rate_of_twenty_contenders_is_shared_by_their_190_pairs(plan: Make):
+    names = tuple(f"resnet{i}" for i in range(20))
+    made = plan(*names)
+    assert made.family(Role.PRIMARY) == 190
+    top1 = next(q for q in made.questions["accuracy"] if q.metric == "top1")
+    assert made.level(top1) == pytest.approx(1 - 0.05 / 190)
+
+
+def test_a_contender_that_cannot_be_measured_takes_no_share(plan: Make, make_card: Callable[..., ContenderCard]):
+    cards = [make_card("a", weights="x"), make_card("b", weights="x"), make_card("c", weights="x", head="other")]
+    made = plan("a", "b", "c", cards=cards, studies=("accuracy",))
+    assert [(a.name, b.name) for a, b in made.pairs("accuracy")] == [("a", "b")]
+
+
+def test_another_question_can_be_made_primary_before_the_data_are_seen(plan: Make):
+    roles = {q.metric: q.role for q in plan(primary="accuracy.brier").questions["accuracy"]}
+    assert roles["brier"] is Role.PRIMARY
+    assert [metric for metric, role in roles.items() if role is Role.PRIMARY] == ["brier"]
+    assert roles["top1"] is Role.SECONDARY
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"baseline": "resnet35"}, "'resnet35' is not among the contenders (did you mean resnet34"),
+        ({"primary": "accuracy.top2"}, "no question 'accuracy.top2' to rest the verdict on (did you mean accuracy.top5 or accuracy.top1"),
+        ({"primary": "training.fit_top1"}, "no question 'training.fit_top1'"),
+        ({"stop_when_decided": True, "studies": ("training",)}, "needs a primary question of proportions"),
+        ({"stop_when_decided": True, "primary": "accuracy.brier"}, "got accuracy.brier"),
+        ({"stop_when_decided": True, "repeats": 3}, "one training seed, 3 were asked for"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_any_work(plan: Make, settings: dict[str, object], said: str):
+    with pytest.raises(OptionError) as caught:
+        plan(**settings)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "rule", [{"stop_about": "benchmark"}, {"stop_prior": 10}, {"level": 0.9}, {"margins": {"accuracy.top1": 0.05}}]
+)
+def test_another_stopping_rule_reads_other_images_and_changes_the_key(plan: Make, rule: dict[str, object]):
+    keys = {c.key for c in plan(stop_when_decided=True).cells if c.study == "accuracy"}
+    assert not keys & {c.key for c in plan().cells}
+    assert not keys & {c.key for c in plan(stop_when_decided=True, **rule).cells}
+
+
+def test_how_images_are_read_is_known_from_the_plan_alone(plan: Make):
+    assert reading_of(plan(), "accuracy") is None
+    made = plan(stop_when_decided=True, stop_about="benchmark", options={"accuracy": {"images": 300, "batch": 32}})
+    assert reading_of(made, "accuracy") == Reading(look=32, seed=0, available=300, prior=50.0, population=400)
+    assert reading_of(made, "training") is None

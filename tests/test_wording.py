@@ -92,3 +92,27 @@ def test_an_error_rate_in_plain_words():
     assert plain_error_rate(0.95) == "wrong at most 1 time in 20"
     assert plain_error_rate(0.99) == "wrong at most 1 time in 100"
     assert plain_error_rate(0.975) == "wrong at most 1 time in 40"
+
+
+EARLY = replace(TOP1, n=6016, available=50_000, e_value=23.4, p_raw=None, p_value=None)
+
+
+def test_a_verdict_reached_early_says_after_how_many_and_that_looking_is_accounted_for():
+    for verdict in (Verdict.B_BETTER, Verdict.EQUIVALENT):
+        said = sentence(replace(EARLY, verdict=verdict))
+        assert said.endswith("Decided after 6,016 of 50,000 images; looking while they were read is accounted for.")
+    assert "Decided" not in sentence(TOP1)
+
+
+def test_the_expert_reads_a_confidence_sequence_and_no_p_value_of_what_stopped_early():
+    said = expert_sentence(EARLY)
+    assert "95 % confidence sequence [+0.6, +2.0 points]" in said
+    assert "e = 23.4, valid at every look" in said
+    assert "p =" not in said
+    assert "p <" not in said
+
+
+def test_what_has_no_interval_after_an_early_stop_says_so():
+    method = "none: no interval for it holds when the reading may stop early"
+    said = expert_sentence(replace(EARLY, effect=None, e_value=None, method=method, verdict=Verdict.UNDECIDED))
+    assert said == f"resnet50 76.1 %, resnet101 77.4 % on 6,016 paired images. Method: {method}."

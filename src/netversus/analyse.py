@@ -1,24 +1,28 @@
 """Stored observations -> findings. Pairs on the unit id, corrects once for all the questions asked; loads no torch.
 
-The error rate is spent as the plan declared it. The primary question is the family that gets the whole rate, shared
-by the pairs of contenders; the secondary questions are a second family that shares the same rate among all its
-comparisons; slices are a third. Sharing is Bonferroni's, so that the intervals that are shown hold together and
-each verdict can be read off its own interval.
+The error rate is spent as the plan declared it, before anything is seen. The primary question is the family that gets
+the whole rate, shared by the pairs of contenders; the secondary questions are a second family that shares the same rate
+among all its comparisons; slices are a third. Sharing is Bonferroni's, so that the intervals that are shown hold
+together and each verdict can be read off its own interval.
+
+Where the reading could stop as soon as the verdict was certain, confidence sequences take the place of intervals, and
+units that were not read in the recorded shuffle are refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 import numpy as np
 
 from netversus.errors import PairingError
 from netversus.evidence import StudyEvidence
-from netversus.plan import Plan
+from netversus.plan import TEST, Plan, Reading, reading_of
 from netversus.records import ContenderCard, Direction, Finding, Question, Role, Scale, Verdict
+from netversus.statistics.anytime import compare_anytime
 from netversus.statistics.comparison import Comparison, compare, compare_across_seeds
+from netversus.statistics.order import recorded_shuffle
 from netversus.statistics.pairing import Sample
 from netversus.store import RunStore
 from netversus.wording import expert_sentence, sentence
@@ -38,7 +42,7 @@ class _Asked:
     question: Question
     a: ContenderCard
     b: ContenderCard
-    level: float = 0.0
+    level: float
     family: int = 1
 
 
@@ -48,8 +52,8 @@ def analyse(store: RunStore) -> tuple[Finding, ...]:
     declared = _declared_margins(store)
     evidence = {study: StudyEvidence(store, plan, study) for study in plan.questions}
     findings: list[Finding] = []
-    for asked in _with_levels(list(_asked(plan, evidence)), plan.request.level):
-        finding = _finding(plan, asked, evidence[asked.study], declared)
+    for asked in _asked(plan):
+        finding = _finding(store, plan, asked, evidence[asked.study], declared)
         if finding is not None:
             findings.append(finding)
             if asked.question.role is Role.PRIMARY and asked.question.scale is Scale.PROPORTION:
@@ -67,44 +71,67 @@ def _declared_margins(store: RunStore) -> Mapping[tuple[str, str], float]:
     return declared
 
 
-def _asked(plan: Plan, evidence: Mapping[str, StudyEvidence]) -> Iterator[_Asked]:
+def _asked(plan: Plan) -> Iterator[_Asked]:
+    """Every comparison, with its share of the error rate; what is only described keeps the plain level."""
     for study, questions in plan.questions.items():
         for question in questions:
-            for a, b in combinations(evidence[study].contenders, 2):
-                yield _Asked(study, question, a, b)
-
-
-def _with_levels(asked: Sequence[_Asked], level: float) -> Iterator[_Asked]:
-    """Give each judged comparison its share of the error rate; what is only described keeps the plain level."""
-    sizes = {role: sum(_judged(each) and each.question.role is role for each in asked) for role in Role}
-    for each in asked:
-        family = max(1, sizes[each.question.role]) if _judged(each) else 1
-        yield replace(each, level=1 - (1 - level) / family, family=family)
-
-
-def _judged(asked: _Asked) -> bool:
-    question = asked.question
-    return (
-        question.scale is not Scale.FACT
-        and question.direction is not Direction.NEITHER
-        and question.role is not Role.DESCRIPTIVE
-    )
+            family = plan.family(question.role) if question.judged else 1
+            for a, b in plan.pairs(study):
+                yield _Asked(study, question, a, b, plan.level(question), family)
 
 
 def _finding(
-    plan: Plan, asked: _Asked, evidence: StudyEvidence, declared: Mapping[tuple[str, str], float]
+    store: RunStore,
+    plan: Plan,
+    asked: _Asked,
+    evidence: StudyEvidence,
+    declared: Mapping[tuple[str, str], float],
 ) -> Finding | None:
     """The finding of one question about one pair; None where one of the two was not measured."""
     samples = [_samples(evidence, card.name, asked.question) for card in (asked.a, asked.b)]
     if not samples[0] or not samples[1]:
         return None
+    early = reading_of(plan, asked.study)
     try:
-        comparison, scope = _compared(asked, samples[0], samples[1], plan.request.seed)
+        if early is not None and asked.question.paired_on == "image":
+            comparison, scope = _compared_anytime(store, asked, samples[0], samples[1], early), "checkpoints"
+        else:
+            early = None
+            comparison, scope = _compared(asked, samples[0], samples[1], plan.request.seed)
     except PairingError as error:
         return _refused(asked, str(error), declared)
     finding = _as_finding(asked, comparison, scope, declared)
     caveats = (*_caveats(asked, finding, samples), *comparison.caveats)
-    return _with_words(replace(finding, caveats=caveats))
+    return _with_words(replace(finding, caveats=caveats, available=early.available if early else None))
+
+
+def _compared_anytime(store: RunStore, asked: _Asked, a: Samples, b: Samples, reading: Reading) -> Comparison:
+    """The comparison of units that were read until the verdict was certain."""
+    one, two = a[min(a)], b[min(b)]
+    for samples in (one, two):
+        for sample in samples.values():
+            _refuse_other_order(store, sample, reading)
+    return compare_anytime(
+        asked.question,
+        one,
+        two,
+        level=asked.level,
+        margin=asked.question.margin,
+        look=reading.look,
+        prior=reading.prior,
+        population=reading.population,
+    )
+
+
+def _refuse_other_order(store: RunStore, sample: Sample, reading: Reading) -> None:
+    """On images in folder order, sorted by class, a test that may stop early is wrong far more often than it says."""
+    units = store.units(TEST).get("unit", ())
+    order = recorded_shuffle(len(units), reading.seed)[: len(sample.units)]
+    if [units[i] for i in order] != list(sample.units):
+        raise PairingError(
+            "the images were not read in the recorded shuffle, so stopping early has no error rate",
+            hint="measure anew, without stopping when decided",
+        )
 
 
 def _samples(evidence: StudyEvidence, contender: str, question: Question) -> Samples:
@@ -173,6 +200,7 @@ def _as_finding(
         expert="",
         p_raw=p,
         p_value=None if p is None else min(1.0, p * asked.family),
+        e_value=comparison.e_value,
         further_units=comparison.further_units,
         scope=scope,
     )
@@ -222,8 +250,8 @@ def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tup
 
 def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence, whole: Finding) -> Iterator[Finding]:
     """The primary question within each class and each level of each nuisance factor: where do they differ?"""
-    if whole.verdict is Verdict.DESCRIBED or not whole.n:
-        return
+    if whole.verdict is Verdict.DESCRIBED or not whole.n or whole.available is not None:
+        return  # where the reading stopped early, an interval within a slice would not hold
     a, b = (evidence.series(card.name, asked.question.metric) for card in (asked.a, asked.b))
     groups = dict(_groups(store, plan, a.units)) if a and b else {}
     for name, units in groups.items():
@@ -239,7 +267,7 @@ def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence,
 
 def _groups(store: RunStore, plan: Plan, measured: Sequence[str]) -> Iterator[tuple[str, set[str]]]:
     """Slices that hold enough measured units, by name."""
-    columns = store.units("test")
+    columns = store.units(TEST)
     if not columns:
         return
     seen = set(measured)

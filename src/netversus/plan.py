@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from types import MappingProxyType
 from typing import Any
 
@@ -11,10 +12,13 @@ from pydantic import ValidationError
 
 from netversus.errors import OptionError, nearest
 from netversus.quantities import duration
-from netversus.records import Cell, ContenderCard, DataCard, Question, Rates, digest
+from netversus.records import Cell, ContenderCard, DataCard, Question, Rates, Role, Scale, digest
 from netversus.request import Request, describe
-from netversus.studies import chosen_studies
+from netversus.studies import chosen_studies, find_studies
 from netversus.study import Cost, Need, Options, Study, Work
+
+TEST = "test"
+"""The split on which contenders are judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,28 @@ class Plan:
     cells: tuple[Cell, ...]
     cost: Cost
     cuts: tuple[str, ...] = ()
+    baseline: str = ""
+
+    def pairs(self, study: str) -> tuple[tuple[ContenderCard, ContenderCard], ...]:
+        """The pairs of contenders that a study compares: the baseline with each other, or all; none that the plan
+        knows cannot be measured."""
+        out = {name for cell in self.cells if cell.study == study and cell.blocked for name in cell.contenders}
+        cards = [card for card in self.contenders if card.name not in out]
+        first = [card for card in cards if card.name == self.baseline]
+        if self.baseline:
+            return tuple((base, card) for base in first for card in cards if card is not base)
+        return tuple(combinations(cards, 2))
+
+    def family(self, role: Role) -> int:
+        """Among how many comparisons a role's error rate is shared: counted before the data are seen, so that what
+        fails later changes no level."""
+        asked = (len(self.pairs(s)) for s, qs in self.questions.items() for q in qs if q.judged and q.role is role)
+        return max(1, sum(asked))
+
+    def level(self, question: Question) -> float:
+        """The confidence level that the sharing leaves a comparison on a question."""
+        family = self.family(question.role) if question.judged else 1
+        return 1 - (1 - self.request.level) / family
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +71,34 @@ class _Chosen:
     options: Options
     cost: Cost
     cuts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a study that may stop early reads its units: `look` of them between two looks, in the shuffle of `seed`, at
+    most `available`. `population` is the whole split where the verdict is about exactly it."""
+
+    look: int
+    seed: int
+    available: int
+    prior: float
+    population: int | None
+
+
+def reading_of(plan: Plan, study: str) -> Reading | None:
+    """How a study reads its units, or None where it reads all of them whatever they say."""
+    sequential = find_studies()[study].sequential if study in find_studies() else None
+    cell = next((cell for cell in plan.cells if cell.study == study), None)
+    if not plan.request.stop_when_decided or sequential is None or cell is None:
+        return None
+    units = plan.data.splits.get(TEST, 0)
+    return Reading(
+        look=int(cell.options[sequential.look]),
+        seed=int(cell.options[sequential.seed]),
+        available=min(units, cell.options[sequential.most] or units),
+        prior=plan.request.stop_prior,
+        population=units if plan.request.stop_about == "benchmark" else None,
+    )
 
 
 def make_plan(
@@ -61,10 +115,13 @@ def make_plan(
     budget, so that what was observed under them is used again. The request's own options win over them.
 
     Raises:
-        OptionError: a study, an option or a margin that does not exist.
+        OptionError: a study, an option, a margin, a baseline or a primary question that does not exist.
     """
     work = Work(data, rates)
     chosen = _choose(request, work, kept)
+    questions = {c.study.name: _as_asked(c.study, request, [d.study for d in chosen]) for c in chosen}
+    if request.stop_when_decided:
+        _refuse_to_stop(request, chosen, questions)
     cells = _cells(request, work, contenders, device, chosen)
     seconds = sum(cell.seconds or 0.0 for cell in cells)
     cuts = [cut for c in chosen for cut in c.cuts]
@@ -77,7 +134,7 @@ def make_plan(
         device=device,
         rates=dict(rates),
         asks={c.study.name: c.study.question for c in chosen},
-        questions={c.study.name: _with_margins(c.study, request.margins) for c in chosen},
+        questions=questions,
         cells=cells,
         cost=Cost(
             seconds=seconds,
@@ -85,7 +142,37 @@ def make_plan(
             disk=sum(c.cost.disk * _runs(c.study, request) for c in chosen),
         ),
         cuts=tuple(cuts),
+        baseline=_baseline(request, contenders),
     )
+
+
+def _baseline(request: Request, contenders: Sequence[ContenderCard]) -> str:
+    """The baseline's name; it may be given as it was written among the contenders."""
+    if not request.baseline:
+        return ""
+    by_word = {word: card.name for card in contenders for word in (card.spec, card.name)}
+    for text, card in zip(request.contenders, contenders, strict=False):
+        by_word[text] = card.name
+    if request.baseline not in by_word:
+        hint = nearest(request.baseline, by_word) or f"one of {', '.join(c.name for c in contenders)}"
+        raise OptionError(f"the baseline {request.baseline!r} is not among the contenders", hint=hint)
+    return by_word[request.baseline]
+
+
+def _refuse_to_stop(request: Request, chosen: Sequence[_Chosen], questions: Mapping[str, tuple[Question, ...]]) -> None:
+    """Stopping early needs a primary question that can be judged while its units are read, and one seed."""
+    primary = [(c.study, q) for c in chosen for q in questions[c.study.name] if q.role is Role.PRIMARY]
+    if not any(study.sequential and question.scale is Scale.PROPORTION for study, question in primary):
+        asked = ", ".join(f"{study.name}.{question.metric}" for study, question in primary) or "none"
+        raise OptionError(
+            f"stopping when decided needs a primary question of proportions that is read unit by unit, got {asked}",
+            hint="such as accuracy.top1",
+        )
+    if request.repeats > 1:
+        raise OptionError(
+            f"stopping when decided speaks of one training seed, {request.repeats} were asked for",
+            hint="leave out one of the two",
+        )
 
 
 def _seeds(request: Request) -> tuple[int, ...]:
@@ -158,8 +245,20 @@ def _can_be_cut(study: Study, kept: Collection[str]) -> bool:
     return study.fit is not None and study.name not in kept
 
 
-def _with_margins(study: Study, margins: Mapping[str, float]) -> tuple[Question, ...]:
-    return tuple(replace(q, margin=margins.get(f"{study.name}.{q.metric}", q.margin)) for q in study.questions)
+def _as_asked(study: Study, request: Request, chosen: Sequence[Study]) -> tuple[Question, ...]:
+    """A study's questions with the margins and the primary question that the user named."""
+    known = [f"{s.name}.{q.metric}" for s in chosen for q in s.questions if q.judged]
+    if request.primary and request.primary not in known:
+        hint = nearest(request.primary, known) or f"known here: {', '.join(known)}"
+        raise OptionError(f"there is no question {request.primary!r} to rest the verdict on", hint=hint)
+    return tuple(_question(f"{study.name}.{q.metric}", q, request) for q in study.questions)
+
+
+def _question(name: str, question: Question, request: Request) -> Question:
+    role = question.role
+    if request.primary:
+        role = Role.PRIMARY if name == request.primary else Role.SECONDARY if role is Role.PRIMARY else role
+    return replace(question, margin=request.margins.get(name, question.margin), role=role)
 
 
 def _cells(
@@ -170,24 +269,40 @@ def _cells(
     made: dict[tuple[str, str, int], str] = {}
     cells: list[Cell] = []
     for c in chosen:
+        rule = _stopping_rule(request, c.study, len(contenders))
         for group in [tuple(contenders)] if c.study.together else [(card,) for card in contenders]:
             learners = [card.name for card in group if card.untrained and Need.TRAINED_WEIGHTS in c.study.needs]
             blocked = _blocked(c.study, group, work.data, learners and not providers)
             for seed in _seeds(request) if c.study.seeded or learners else (request.seed,):
                 after = tuple(made[p, name, seed] for p in providers for name in learners)
-                cell = _cell(c, group, work, seed, device, after)
+                cell = _cell(c, group, work, seed, device, after, rule)
                 cells.append(replace(cell, blocked=blocked))
                 made |= {(c.study.name, card.name, seed): cell.key for card in group}
     return tuple(cells)
 
 
+def _stopping_rule(request: Request, study: Study, contenders: int) -> tuple[Any, ...]:
+    """What decides when a study stops, as far as it may: with another rule other units are read."""
+    if not (request.stop_when_decided and study.sequential):
+        return ()
+    margins = {q.metric: request.margins.get(f"{study.name}.{q.metric}", q.margin) for q in study.questions}
+    rule = (request.stop_about, request.stop_prior, request.level, request.primary, bool(request.baseline))
+    return (*rule, contenders, margins)
+
+
 def _cell(
-    c: _Chosen, group: Sequence[ContenderCard], work: Work, seed: int, device: str, after: tuple[str, ...]
+    c: _Chosen,
+    group: Sequence[ContenderCard],
+    work: Work,
+    seed: int,
+    device: str,
+    after: tuple[str, ...],
+    rule: tuple[Any, ...],
 ) -> Cell:
     """A cell whose key covers everything that determines its result."""
     options = c.options.model_dump(mode="json")
     digests = [card.digest for card in group]
-    key = digest(c.study.name, c.study.version, digests, work.data.digest, options, seed, device, after)
+    key = digest(c.study.name, c.study.version, digests, work.data.digest, options, seed, device, after, *rule)
     alone = Work(work.data, {card.name: work.rates[card.name] for card in group})
     return Cell(
         study=c.study.name,
@@ -205,7 +320,7 @@ def _blocked(study: Study, group: Sequence[ContenderCard], data: DataCard, untra
     """Why a cell can be known not to run; empty when nothing stands in its way."""
     if untrained:
         return f"{group[0].name} has random weights and no study of this run trains it"
-    for need, split in ((Need.TRAIN_SPLIT, "train"), (Need.LABELLED_IMAGES, "test")):
+    for need, split in ((Need.TRAIN_SPLIT, "train"), (Need.LABELLED_IMAGES, TEST)):
         if need in study.needs and not data.splits.get(split):
             return f"{data.name} has no {split} split"
     return next((reason for card in group if (reason := _unfit(study, card, data))), "")

@@ -6,18 +6,19 @@ Units as studies declare them: "%" (stored as a fraction), "s", "images/s", "par
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, isinf
 
 from netversus.records import Effect, Scale
 
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BINARY = ((2.0**40, "TiB"), (2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"))
+_SCALED = ("s", "bytes", "parameters", "MACs")  # units that are shortened: ms, MiB, M, G
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 MINUS = "−"
 
 
 def amount(value: float | None, unit: str) -> str:
-    """A level: 0.832 in "%" is "83.2 %", 25557032 in "parameters" is "25.6 M"."""
+    """A level: 0.832 in "%" is "83.2 %", 25557032 in "parameters" is "25.6 M", 0.5 in "nats" is "0.500 nats"."""
     if value is None or not isfinite(value):
         return "–"
     if unit == "%":
@@ -28,20 +29,24 @@ def amount(value: float | None, unit: str) -> str:
         return _scaled(value, _BINARY, "B")
     if unit in ("parameters", "MACs"):
         return _scaled(value, _DECIMAL, "").rstrip()
-    return f"{value:,.0f}" if unit in ("px", "layers") else _signed(_plain(value))
+    return f"{_signed(_plain(value))} {unit}".rstrip()
 
 
 def difference(value: float, unit: str) -> str:
     """A signed difference: 0.012 in "%" is "+1.2 points"."""
     sign = "+" if value > 0 else ""
-    if unit == "%":
+    if isinf(value):
+        return f"{sign or MINUS}∞"
+    if unit == "%" and isfinite(value):
         points = f"{100 * value:.1f}" if abs(value) >= 0.001 or value == 0 else f"{100 * value:.2f}"
         return f"{sign}{_signed(points)} points"
-    return f"{sign}{amount(value, unit)}" if unit != "" else f"{sign}{_signed(_plain(value))}"
+    return f"{sign}{amount(value, unit)}"
 
 
 def times(value: float) -> str:
     """A ratio: "1.47×"."""
+    if isinf(value):
+        return "∞×"
     return f"{value:.2f}×" if value < 10 else f"{value:.1f}×"
 
 
@@ -55,7 +60,8 @@ def interval_text(effect: Effect, scale: Scale, unit: str) -> str:
     if scale is Scale.RATIO:
         return f"[{times(effect.low)}, {times(effect.high)}]"
     low, high = difference(effect.low, unit), difference(effect.high, unit)
-    return f"[{low.removesuffix(' points')}, {high}]"
+    number, space, name = low.rpartition(" ")
+    return f"[{number if space and high.endswith(f' {name}') else low}, {high}]"
 
 
 def margin_text(margin: float, scale: Scale, unit: str) -> str:
@@ -64,7 +70,7 @@ def margin_text(margin: float, scale: Scale, unit: str) -> str:
         return f"{100 * margin:g} %"
     if unit == "%":
         return f"{100 * margin:g} {'point' if margin == 0.01 else 'points'}"
-    return amount(margin, unit)
+    return amount(margin, unit) if unit in _SCALED else f"{margin:g} {unit}".rstrip()
 
 
 def p_text(p: float) -> str:
@@ -83,7 +89,21 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 1 else "under 1 s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+
+
+def counted(count: int, name: str) -> str:
+    """A count of units: "1 image", "5,000 images", "3 classes"."""
+    return f"{count:,} {plural(count, name)}"
+
+
+def plural(count: int, name: str) -> str:
+    """The name of a unit, in the number that fits."""
+    if count == 1:
+        return name
+    return f"{name}es" if name.endswith(("s", "x", "ch", "sh")) else f"{name}s"
 
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...], base: str) -> str:
@@ -98,7 +118,8 @@ def _three_digits(value: float) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    """Three digits, also where the last are nought, so that two values side by side are equally exact."""
+    return f"{value:,.0f}" if abs(value) >= 999.5 or value == int(value) else f"{value:#.3g}".rstrip(".")
 
 
 def _signed(text: str) -> str:

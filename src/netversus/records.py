@@ -60,7 +60,8 @@ class Question:
     `margin` is the practical margin: for PROPORTION, MEAN, AGGREGATE and FACT a difference in the metric's own
     unit (0.01 is one percentage point of accuracy), for RATIO a ratio over one (0.05: within 5 %).
     `estimator` and `inputs` are for AGGREGATE: a function of `netversus.statistics.estimators` and the
-    metrics whose per-unit observations it takes.
+    metrics whose per-unit observations it takes. `bounds` are the least and the largest value that a MEAN can have
+    on a unit, where it has such: they allow a verdict while the units are still being read.
     """
 
     metric: str
@@ -73,6 +74,13 @@ class Question:
     role: Role = Role.SECONDARY
     estimator: str = ""
     inputs: tuple[str, ...] = ()
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether chance enters and one side can be better: such questions share the error rate."""
+        described = self.direction is Direction.NEITHER or self.role is Role.DESCRIPTIVE
+        return self.scale is not Scale.FACT and not described
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,7 +279,8 @@ class Finding:
     `value_a` and `value_b` are the contenders' own levels, None where
     the two could not be compared. `further_units` says for `undecided` about how many
     more units would decide. `scope` is "checkpoints" or "recipes". `p_value` is corrected for the questions asked
-    (`p_raw` is not). `sentence` is for anyone, `expert` for a statistician.
+    (`p_raw` is not). `e_value` stands in its place where the reading could stop early; `available` is then how many
+    units there were to read, of which `n` were used. `sentence` is for anyone, `expert` for a statistician.
     """
 
     study: str
@@ -295,6 +304,8 @@ class Finding:
     expert: str
     p_raw: float | None = None
     p_value: float | None = None
+    e_value: float | None = None
+    available: int | None = None
     further_units: int | None = None
     scope: str = "checkpoints"
     slice: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -53,6 +53,22 @@ class Request(BaseModel):
         float, Field(gt=0.5, lt=1, description="Confidence level of the intervals and of the error rate.")
     ] = 0.95
     device: Annotated[str, Field(description='"auto", "cpu", "cuda" or "cuda:N".')] = "auto"
+    baseline: Annotated[
+        str, Field(description="Contender that the others are compared with; none: every pair is compared.")
+    ] = ""
+    primary: Annotated[
+        str, Field(description='"study.metric" on which the verdict rests; none: as the studies declare it.')
+    ] = ""
+    stop_when_decided: Annotated[
+        bool, Field(description="Stop reading images as soon as the primary verdict is certain.")
+    ] = False
+    stop_about: Annotated[
+        Literal["population", "benchmark"],
+        Field(description="What a verdict reached early speaks of: images like these, or exactly this test split."),
+    ] = "population"
+    stop_prior: Annotated[
+        float, Field(ge=1, le=10_000, description="Of the sequential test: 50 for gaps of a point, 10 over three.")
+    ] = 50.0
     strict: Annotated[bool, Field(description="Stop at the first bad file instead of naming it.")] = False
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     margins: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)

@@ -81,6 +81,16 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True)
+class Sequential:
+    """How a study can stop before its last unit: it reads them in the recorded shuffle of its split, and asks
+    `bench.enough()` after each `look` of them. The fields name the options that hold the three numbers."""
+
+    look: str = "batch"
+    seed: str = "order_seed"
+    most: str = "images"
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
     """One question asked of the contenders.
 
@@ -89,7 +99,8 @@ class Study:
     the code changes what is observed: it is part of the cell's key. `cost(options, work)` and
     `fit(options, work, seconds)` are pure; a study without `fit` is not shortened by a budget. `weights` names
     the artifact in which a study leaves trained weights, for those that need them. `share` is the part of a budget
-    that the study asks for, relative to the others, once the fixed costs are paid.
+    that the study asks for, relative to the others, once the fixed costs are paid. `sequential` is given by a study
+    that can stop as soon as its verdict is certain.
     """
 
     name: str
@@ -104,6 +115,7 @@ class Study:
     seeded: bool = False
     fit: Callable[[Any, Work, float], Fit] | None = None
     share: float = 1.0
+    sequential: Sequential | None = None
     default: bool = True
     module: str = field(default="")
 

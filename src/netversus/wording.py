@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from netversus.quantities import amount, effect_text, interval_text, margin_text, p_text, rough_count, times
+from netversus.quantities import (
+    amount,
+    counted,
+    effect_text,
+    interval_text,
+    margin_text,
+    p_text,
+    plural,
+    rough_count,
+    times,
+)
 from netversus.records import Direction, Finding, Role, Scale, Verdict
 
 ONE_IN = {0.9: "10", 0.95: "20", 0.99: "100"}
@@ -17,7 +27,7 @@ def sentence(finding: Finding) -> str:
     if finding.verdict is Verdict.EQUIVALENT:
         return (
             f"Practically the same: the difference is smaller than {_margin(finding)}, "
-            "which was named beforehand as too small to matter."
+            f"which was named beforehand as too small to matter.{_early(finding)}"
         )
     if finding.verdict is Verdict.UNDECIDED:
         return _undecided(finding)
@@ -54,7 +64,17 @@ def _better(finding: Finding) -> str:
     if finding.scale is Scale.RATIO:
         return _ratio(finding, str(best), other)
     interval = interval_text(finding.effect, finding.scale, finding.unit)
-    return f"{best} is better than {other}: {_values(finding)}; the difference lies within {interval}."
+    return f"{best} is better than {other}: {_values(finding)}; the difference lies within {interval}.{_early(finding)}"
+
+
+def _early(finding: Finding) -> str:
+    """After how many of the units a verdict was certain, where the reading could stop early."""
+    if finding.available is None or finding.e_value is None:
+        return ""
+    return (
+        f" Decided after {finding.n:,} of {counted(finding.available, finding.paired_on)}; "
+        "looking while they were read is accounted for."
+    )
 
 
 def _ratio(finding: Finding, best: str, other: str) -> str:
@@ -75,9 +95,9 @@ def _undecided(finding: Finding) -> str:
     if finding.effect is None or not finding.further_units:
         more = ""
     else:
-        unit = finding.paired_on if finding.further_units == 1 else f"{finding.paired_on}s"
+        unit = plural(finding.further_units, finding.paired_on)
         more = f"; about {rough_count(finding.further_units):,} more {unit} would be needed"
-    seen = "" if finding.value_a is None else f" ({_values(finding)} on {finding.n:,} {finding.paired_on}s)"
+    seen = "" if finding.value_a is None else f" ({_values(finding)} on {counted(finding.n, finding.paired_on)})"
     return f"Cannot tell yet{more}{seen}."
 
 
@@ -85,17 +105,22 @@ def expert_sentence(finding: Finding) -> str:
     """The same for a statistician: estimate, interval, level, test, margin, n."""
     if finding.scale is Scale.FACT:
         return f"Deterministic; {_values(finding)}; no interval. Method: {finding.method}."
+    if finding.effect is None and finding.available is not None:
+        return f"{_values(finding)} on {counted(finding.n, f'paired {finding.paired_on}')}. Method: {finding.method}."
     if finding.effect is None:
-        units = f"{finding.n:,} paired {finding.paired_on}s"
-        return f"{units} are too few for an interval at this level; {_values(finding)}. Method: {finding.method}."
+        units, verb = counted(finding.n, f"paired {finding.paired_on}"), "is" if finding.n == 1 else "are"
+        return f"{units} {verb} too few for an interval at this level; {_values(finding)}. Method: {finding.method}."
     effect = finding.effect
+    kind = "interval" if finding.available is None else "confidence sequence"
     parts = [
         "Ratio B / A" if finding.scale is Scale.RATIO else "Difference B − A",
         effect_text(effect, finding.scale, finding.unit),
-        f"{100 * effect.level:.4g} % interval {interval_text(effect, finding.scale, finding.unit)}",
+        f"{100 * effect.level:.4g} % {kind} {interval_text(effect, finding.scale, finding.unit)}",
         f"margin {_margin(finding)}",
-        f"n = {finding.n:,} paired {finding.paired_on}s",
+        f"n = {counted(finding.n, f'paired {finding.paired_on}')}",
     ]
+    if finding.e_value is not None:
+        parts.append(f"e = {finding.e_value:.3g}, valid at every look")
     if finding.p_raw is not None and finding.p_value is not None:
         parts.append(f"{p_text(finding.p_raw)}, after correction {p_text(finding.p_value)}")
     return f"{parts[0]} {'; '.join(parts[1:])}. Method: {finding.method}."

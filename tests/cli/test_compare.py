@@ -160,6 +160,17 @@ def test_a_third_contender_is_added_to_what_is_there(netversus, quick_run: Path)
     }
 
 
+def test_stopping_when_decided_is_asked_from_the_command_line(netversus, tmp_path: Path):
+    asked = ("--stop-when-decided", "--stop-about", "benchmark", "--stop-prior", "10", "--baseline", TINY[0])
+    ended = netversus("compare", *TINY, *QUICK, *asked, "--margin", "accuracy.top1=0.9", "--out", "run")
+    assert ended.code == 0, ended.err
+    plan = RunStore.open(tmp_path / "run").plan()
+    assert (plan.request.stop_about, plan.request.stop_prior, plan.baseline) == ("benchmark", 10, TINY[0])
+    assert "accuracy: decided after 64 of 120 images" in ended.out
+    finding = next(f for f in open_run("run").findings if f.metric == "top1")
+    assert (finding.verdict, finding.n, finding.available) == ("equivalent", 64, 120)
+
+
 def test_changed_data_are_not_mixed_into_a_run(netversus, tmp_path: Path, repository: Path):
     assert netversus("export-data", "digits", "images", "--format", "folder").code == 0
     quick = ("compare", *TINY, *QUICK, "--data", "images", "--out", "run")

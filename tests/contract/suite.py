@@ -22,6 +22,7 @@ from netversus.lab.rates import nominal_rates
 from netversus.plan import make_plan
 from netversus.records import Done, Progress, Rates, Scale
 from netversus.request import make_request
+from netversus.statistics.order import recorded_shuffle
 from netversus.store import RunStore
 from netversus.studies import get_study
 from netversus.study import Need, Study, Work
@@ -160,6 +161,19 @@ def resumes_to_the_same_end(study: Study, folder: Path, monkeypatch: pytest.Monk
 
 def _sorted(seen: Seen) -> dict[tuple[str, str], list[tuple[str, float]]]:
     return {pair: sorted(zip(units, values, strict=True)) for pair, (units, values) in seen.items()}
+
+
+def reads_in_the_recorded_shuffle(study: Study, folder: Path) -> None:
+    if study.sequential is None:
+        return
+    options = study.options().model_dump()
+    assert {study.sequential.look, study.sequential.seed, study.sequential.most} <= set(options)
+    trial = Trial(folder / "run", study.name)
+    trial.run()
+    ids = trial.data.split("test").ids
+    order = [ids[i] for i in recorded_shuffle(len(ids), options[study.sequential.seed])]
+    for units, _ in trial.seen().values():
+        assert list(units) == order[: len(units)]
 
 
 def shows_what_it_has_and_copes_with_nothing(study: Study, folder: Path) -> None:

@@ -47,6 +47,10 @@ def test_it_resumes_to_the_same_end(study, tmp_path: Path, monkeypatch: pytest.M
     suite.resumes_to_the_same_end(study, tmp_path, monkeypatch)
 
 
+def test_if_it_may_stop_early_it_reads_in_the_recorded_shuffle(study, tmp_path: Path):
+    suite.reads_in_the_recorded_shuffle(study, tmp_path)
+
+
 def test_it_shows_what_it_has_and_copes_with_nothing(study, tmp_path: Path):
     suite.shows_what_it_has_and_copes_with_nothing(study, tmp_path)
 

@@ -145,6 +145,83 @@ def test_an_aggregate_is_bootstrapped_over_its_inputs() -> None:
     assert "sign-flip" in few.method
 
 
+P95 = question(Scale.RATIO, Direction.LOWER, estimator="percentile_95", inputs=("raw",))
+
+
+def repetitions(rng: np.random.Generator, blocks: int, common: np.ndarray, factor: float = 1.0) -> dict[str, Sample]:
+    """Six repetitions a block. Those of a block share its luck, of which a part is the contender's own; some stall."""
+    luck = common + rng.normal(0, 0.02, blocks)
+    noise = rng.normal(0, 0.03, (blocks, 6)) + (rng.random((blocks, 6)) < 0.04) * rng.exponential(0.5, (blocks, 6))
+    units = tuple(f"p0/block-{i:03d}/rep-{j}" for i in range(blocks) for j in range(6))
+    return {"raw": Sample(units, factor * np.exp(luck[:, None] + noise).ravel())}
+
+
+def test_a_percentile_of_repetitions_is_judged_on_their_blocks() -> None:
+    rng = np.random.default_rng(0)
+    common = rng.normal(0, 0.05, 40)
+    a, b = repetitions(rng, 40, common), repetitions(rng, 40, common, 1.6)
+    found = judge(P95, a, b, margin=0.05)
+    assert found.verdict is Verdict.A_BETTER
+    assert found.n == 40
+    assert found.value_a == np.percentile(a["raw"].values, 95, method="inverted_cdf")
+    assert found.value_b == np.percentile(b["raw"].values, 95, method="inverted_cdf")
+    assert found.effect is not None
+    assert found.effect.low < 1.6 < found.effect.high
+    assert found.effect.estimate == pytest.approx(found.value_b / found.value_a)
+    assert "over blocks" in found.method
+
+
+def test_repetitions_of_one_block_are_not_so_many_units() -> None:
+    """Drawn one by one they would seem to know far more than their few blocks do."""
+    rng = np.random.default_rng(1)
+    a, b = (Sample((), np.exp(np.repeat(rng.normal(0, 0.3, 30), 6))) for _ in range(2))
+    blocks = tuple(f"block-{i:02d}/rep-{j}" for i in range(30) for j in range(6))
+    alone = tuple(unit.replace("/", "-") for unit in blocks)
+    together, apart = (judge(P95, *({"raw": Sample(units, s.values)} for s in (a, b))) for units in (blocks, alone))
+    assert (together.n, apart.n) == (30, 180)
+    assert together.effect is not None
+    assert apart.effect is not None
+    assert np.log(together.effect.high / together.effect.low) > 1.3 * np.log(apart.effect.high / apart.effect.low)
+
+
+def test_a_percentile_of_few_blocks_is_put_to_an_exchange_test_or_decides_nothing() -> None:
+    rng = np.random.default_rng(2)
+    common = rng.normal(0, 0.05, 8)
+    found = judge(P95, repetitions(rng, 8, common), repetitions(rng, 8, common, 5.0))
+    assert "exact sign-flip" in found.method
+    assert found.verdict is Verdict.A_BETTER
+    assert found.p_value == 1 / 128
+    few = judge(P95, repetitions(rng, 5, common[:5]), repetitions(rng, 5, common[:5], 5.0))
+    assert (few.verdict, few.effect, few.further_units) == (Verdict.UNDECIDED, None, 1)
+
+
+@pytest.mark.parametrize("blocks", [12, 24])
+def test_the_interval_of_a_percentile_covers_as_often_as_it_says(blocks: int) -> None:
+    rng = np.random.default_rng(blocks)
+    covered = wrong = 0
+    for i in range(200):
+        common = rng.normal(0, 0.05, blocks)
+        a, b = repetitions(rng, blocks, common), repetitions(rng, blocks, common)
+        found = compare(P95, a, b, level=0.95, margin=0.0, seed=i)
+        assert found.effect is not None
+        covered += found.effect.low <= 1 <= found.effect.high
+        wrong += found.verdict in (Verdict.A_BETTER, Verdict.B_BETTER)
+    slack = 3 * np.sqrt(0.05 * 0.95 / 200)
+    assert covered / 200 >= 0.95 - slack
+    assert wrong / 200 <= 0.05 + slack
+
+
+def test_exchanging_the_contenders_of_a_percentile_mirrors_its_ratio() -> None:
+    rng = np.random.default_rng(3)
+    common = rng.normal(0, 0.05, 30)
+    a, b = repetitions(rng, 30, common), repetitions(rng, 30, common, 1.2)
+    there, back = judge(P95, a, b, margin=0.05), judge(P95, b, a, margin=0.05)
+    assert there.verdict is back.verdict.mirrored()
+    assert there.effect is not None
+    assert back.effect is not None
+    assert there.effect.low == pytest.approx(1 / back.effect.high)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "verdict"),
     [(25.6e6, 44.5e6, Verdict.A_BETTER), (5.0, 5.0, Verdict.EQUIVALENT), (5.0, 5.005, Verdict.EQUIVALENT)],
@@ -328,6 +405,8 @@ def test_values_that_do_not_fit_the_scale_are_refused() -> None:
         judge(Scale.RATIO, [0.0], [1.0])
     with pytest.raises(StatisticsError, match="no estimator"):
         judge(question(Scale.AGGREGATE, estimator="ecee", inputs=("m",)), [0.0], [1.0])
+    with pytest.raises(StatisticsError, match="ratio is estimated by percentile_50"):
+        judge(question(Scale.RATIO, estimator="expected_calibration_error", inputs=("m",)), [1.0], [1.0])
     with pytest.raises(StatisticsError, match="names no inputs"):
         judge(question(Scale.AGGREGATE, estimator="expected_calibration_error"), [0.0], [1.0])
 

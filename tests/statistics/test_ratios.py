@@ -8,10 +8,11 @@ from scipy.stats import wilcoxon
 
 from netversus.errors import StatisticsError
 from netversus.statistics.ratios import (
+    blocks_of,
     hodges_lehmann,
     log_ratios,
     order_effects,
-    percentile_ratio,
+    percentile,
     ratio,
     signed_rank_p,
 )
@@ -93,13 +94,39 @@ def test_the_p_agrees_with_scipy_and_survives_zeros() -> None:
     assert signed_rank_p(np.zeros(5)) == 1
 
 
-def test_percentile_ratios_cover_the_truth() -> None:
-    rng = np.random.default_rng(1)
-    a, b = rng.lognormal(0, 0.3, 800), 1.2 * rng.lognormal(0, 0.3, 800)
-    for percent in (50, 95, 99):
-        effect = percentile_ratio(a, b, percent, 0.95, seed=0)
-        assert effect.low < 1.2 < effect.high
-        assert effect.estimate == pytest.approx(np.percentile(b, percent) / np.percentile(a, percent), rel=0.03)
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.floats(0.01, 9).map(lambda x: round(x, 2)), min_size=1, max_size=40),
+    st.sampled_from([1, 50, 75, 95, 99, 99.9]),
+)
+def test_a_percentile_is_numpys_inverted_distribution_with_and_without_weights(
+    values: list[float], percent: float
+) -> None:
+    estimate = percentile(f"percentile_{percent:g}")
+    counts = np.random.default_rng(len(values)).integers(1, 4, len(values))  # a weight of 2 is a value seen twice
+    weights = np.array([np.ones(len(values)), counts])
+    plain, weighted = estimate({"m": np.array(values)}, weights)
+    assert plain == np.percentile(values, percent, method="inverted_cdf")
+    assert weighted == np.percentile(np.repeat(values, counts), percent, method="inverted_cdf")
+
+
+@pytest.mark.parametrize("name", ["percentile_", "percentile_0", "percentile_100", "quantile_95", "percentile_-5"])
+def test_a_percentile_of_another_name_is_refused(name: str) -> None:
+    with pytest.raises(StatisticsError, match="percentile"):
+        percentile(name)
+
+
+def test_a_percentile_refuses_two_inputs_and_values_that_are_no_times() -> None:
+    one = np.ones(3)
+    with pytest.raises(StatisticsError, match="takes one input, got 2"):
+        percentile("percentile_95")({"a": one, "b": one}, one)
+    with pytest.raises(StatisticsError, match="1 of 3 units"):
+        percentile("percentile_95")({"a": np.array([1.0, 0.0, 2.0])}, one)
+
+
+def test_a_repetition_belongs_to_the_block_before_its_last_slash() -> None:
+    units = ("p0/block-1/rep-0", "p0/block-0/rep-0", "p0/block-1/rep-1", "p1/block-1/rep-0", "alone", "also alone")
+    assert blocks_of(units).tolist() == [0, 1, 0, 2, 3, 4]
 
 
 def test_a_value_that_is_not_positive_is_refused() -> None:

@@ -66,6 +66,21 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         level: Annotated[float | None, typer.Option(help="Confidence level, 0.95 by default.")] = None,
         margin: Annotated[list[str] | None, typer.Option(help="study.metric=number; may be repeated.")] = None,
         device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+        baseline: Annotated[
+            str | None, typer.Option(help="Compare the others with this contender only, not every pair.")
+        ] = None,
+        primary: Annotated[
+            str | None, typer.Option(help="study.metric on which the verdict rests; accuracy.top1 by default.")
+        ] = None,
+        stop_when_decided: Annotated[
+            bool, typer.Option("--stop-when-decided", help="Stop reading images once the primary verdict is certain.")
+        ] = False,
+        stop_about: Annotated[
+            str | None, typer.Option(help="An early verdict is about the population (default) or this benchmark.")
+        ] = None,
+        stop_prior: Annotated[
+            float | None, typer.Option(help="Of the sequential test: 50 for gaps of a point, 10 for over three.")
+        ] = None,
         strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
         config: Annotated[Path | None, typer.Option(help="TOML file with the same settings.")] = None,
         out: Annotated[Path | None, typer.Option(help="Run folder; an existing one is added to.")] = None,
@@ -86,6 +101,11 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
             "level": level,
             "margins": parse_margins(margin) if margin else None,
             "device": device,
+            "baseline": baseline,
+            "primary": primary,
+            "stop_when_decided": stop_when_decided or None,
+            "stop_about": stop_about,
+            "stop_prior": stop_prior,
             "strict": strict or None,
         }
         flags = {key: value for key, value in given.items() if value is not None}

@@ -16,6 +16,7 @@ import torch
 from netversus.errors import NetversusError
 from netversus.execute.listener import Listener
 from netversus.execute.passes import Pass, passes
+from netversus.execute.stopping import Stopping, stopping_for
 from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import Dataset
 from netversus.plan import Plan
@@ -101,13 +102,18 @@ def _measure(runner: _Runner, work: Pass) -> tuple[str, str] | None:
     """Measure a pass. Returns the error in words and its traceback, or None."""
     try:
         sink = _Sink({name: runner.store.cell(cell) for cell in work.cells for name in cell.contenders})
+        stopping = stopping_for(runner.plan, runner.store, work.cells[0])
         try:
             for cell in work.cells:
                 runner.store.cell(cell).begin(cell)
-            for emission in get_study(work.study).load_measure()(_bench(runner, work, sink)):
+            for emission in get_study(work.study).load_measure()(_bench(runner, work, sink, stopping)):
                 _take(runner, work, sink, emission)
+                if isinstance(emission, Observations):
+                    stopping.observed(emission)
         finally:
             sink.flush()
+        if stopping.certain:
+            runner.listener.noted(f"{work.study}: {stopping.words}")
     except Exception as error:  # noqa: BLE001  the one catch-all: a cell's error is its outcome
         return _explain(error), "".join(traceback.format_exception(error))
     finally:
@@ -127,7 +133,7 @@ def _take(runner: _Runner, work: Pass, sink: _Sink, emission: Emission) -> None:
     sink.flush_when_due()
 
 
-def _bench(runner: _Runner, work: Pass, sink: _Sink) -> Bench:
+def _bench(runner: _Runner, work: Pass, sink: _Sink, stopping: Stopping) -> Bench:
     names = [name for cell in work.cells for name in cell.contenders]
     study = get_study(work.study)
     return Bench(
@@ -140,6 +146,7 @@ def _bench(runner: _Runner, work: Pass, sink: _Sink) -> Bench:
         scratch=lambda contender: sink.cell(contender).state(),
         flush=sink.flush,
         weights=_weights(runner, work),
+        enough=stopping.enough,
     )
 
 

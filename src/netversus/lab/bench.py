@@ -24,7 +24,8 @@ class Bench:
     `stored(contender, metric)` gives the unit ids that are already stored for a cell that was interrupted.
     `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done.
     `flush()` writes down all that was yielded so far: call it before saving a state that takes those
-    observations for granted. `weights` maps a contender to the file of weights trained in this run.
+    observations for granted. `weights` maps a contender to the file of weights trained in this run. `enough()` tells
+    whether the verdict is certain already, so that a sequential study may stop.
     """
 
     contenders: Sequence[ContenderCard]
@@ -36,6 +37,7 @@ class Bench:
     scratch: Callable[[str], Path]
     flush: Callable[[], None]
     weights: Mapping[str, Path] = field(default_factory=dict)
+    enough: Callable[[], bool] = lambda: False
 
     @property
     def classes(self) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf, log1p, sqrt
+from math import exp, inf, log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,14 @@ from netversus.statistics.pairing import Paired, Sample, fraction, pair
 from netversus.statistics.permutation import FEW, SignFlip, exchange_test, sign_flip, units_needed
 from netversus.statistics.power import further_seeds, further_units
 from netversus.statistics.proportions import mcnemar_mid_p, tabulate, tango
-from netversus.statistics.ratios import hodges_lehmann, log_ratios, order_effects, signed_rank_p
+from netversus.statistics.ratios import (
+    blocks_of,
+    hodges_lehmann,
+    log_ratios,
+    order_effects,
+    percentile,
+    signed_rank_p,
+)
 
 Array = NDArray[np.float64]
 
@@ -45,11 +52,12 @@ _ROUNDING = 1e-13  # differences this close, relative to the values, are the sam
 class Comparison:
     """What two contenders' observations say on one question.
 
-    `value_a` and `value_b` are their levels: means; medians for a ratio; the estimator's value for an
-    aggregate. `effect` is None where no interval can be stated (a fact, too few units). `p_value` is
+    `value_a` and `value_b` are their levels: means; medians for a ratio; the estimator's value where one is named.
+    `effect` is None where no interval can be stated (a fact, too few units). `p_value` is
     two-sided, uncorrected; None for a fact. `further_units` goes with `undecided`: about how many more units
     (seeds, when compared across seeds) decide with 80 % probability if the truth is as estimated; None where
     no number would. `discordant` counts, for a proportion, the units that only B and that only A got right.
+    `e_value` stands in the place of `p_value` where the reading could stop early.
     """
 
     n: int
@@ -62,6 +70,7 @@ class Comparison:
     method: str
     discordant: tuple[int, int] | None = None
     caveats: tuple[str, ...] = ()
+    e_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,8 @@ def compare(
 
     Args:
         question: its scale chooses the method, its direction the better side.
-        a: A's observations by metric; only `question.metric` is read, or `question.inputs` for an aggregate.
+        a: A's observations by metric; only `question.metric` is read, or `question.inputs` where an estimator is
+            named: for an aggregate, or for a ratio's percentile of single repetitions.
         b: B's observations.
         level: confidence level of the interval; 1 - level is the error rate of the verdict.
         margin: practical margin, as `Question.margin` explains it; named before the data were seen.
@@ -115,7 +125,7 @@ def compare(
     fraction(level, "the level")
     if not margin >= 0:
         raise StatisticsError(f"a margin must not be negative, got {margin}")
-    if question.scale is Scale.AGGREGATE:
+    if question.scale is Scale.AGGREGATE or (question.scale is Scale.RATIO and question.estimator):
         return _judged(question, _aggregate(question, a, b, level, seed), level, margin)
     paired = pair(_sample(a, question.metric, "A"), _sample(b, question.metric, "B"))
     if question.scale is Scale.FACT:
@@ -269,23 +279,40 @@ def _ratio(paired: Paired, level: float) -> _Measured:
 def _aggregate(
     question: Question, a: Mapping[str, Sample], b: Mapping[str, Sample], level: float, seed: int
 ) -> _Measured:
-    function = estimator(question.estimator)
-    inputs_a, inputs_b, n = _inputs(question, a, b)
-    once = np.ones((1, n))
+    function = _on_the_scale_of_differences(question)
+    inputs_a, inputs_b, units = _inputs(question, a, b)
+    clusters = blocks_of(units) if question.scale is Scale.RATIO else np.arange(len(units))
+    n = int(clusters.max()) + 1
+    once = np.ones((1, len(units)))
     value_a, value_b = float(function(inputs_a, once)[0]), float(function(inputs_b, once)[0])
-    measured = _Measured(n, value_a, value_b, None, 1.0, "none: too few units")
+    levels = (exp(value_a), exp(value_b)) if question.scale is Scale.RATIO else (value_a, value_b)
+    measured = _Measured(n, *levels, None, 1.0, "none: too few units")
     if n < units_needed(1 - level):
         return measured
-    draws = bootstrap(lambda w: function(inputs_b, w) - function(inputs_a, w), n, draws=draws_for(level), seed=seed)
+    draws = bootstrap(
+        lambda w: function(inputs_b, w) - function(inputs_a, w),
+        len(units),
+        draws=draws_for(level),
+        seed=seed,
+        clusters=clusters,
+    )
     if np.ptp(draws) == 0:
         return _without_spread(measured, value_b - value_a, max(1.0, abs(value_a), abs(value_b)), level)
     effect = percentile_interval(value_b - value_a, draws, n, level)
-    method = f"paired Bayesian bootstrap, {len(draws)} draws"
+    method = f"paired Bayesian bootstrap{' over blocks' if n < len(units) else ''}, {len(draws)} draws"
     if n >= FEW:
         return replace(measured, effect=effect, p_value=bootstrap_p(draws), method=method)
-    flips = _exchanged(function, inputs_a, inputs_b, n, seed)
+    flips = _exchanged(function, inputs_a, inputs_b, clusters, seed)
     method = f"{method}, {_flips(flips)}"
     return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
+
+
+def _on_the_scale_of_differences(question: Question) -> Estimator:
+    """A question's estimator; of a ratio its logarithm."""
+    if question.scale is not Scale.RATIO:
+        return estimator(question.estimator)
+    function = percentile(question.estimator)
+    return lambda inputs, weights: np.asarray(np.log(function(inputs, weights)))
 
 
 def _without_spread(measured: _Measured, difference: float, scale: float, level: float) -> _Measured:
@@ -300,25 +327,31 @@ def _without_spread(measured: _Measured, difference: float, scale: float, level:
 
 
 def _exchanged(
-    function: Estimator, inputs_a: Mapping[str, Array], inputs_b: Mapping[str, Array], n: int, seed: int
+    function: Estimator,
+    inputs_a: Mapping[str, Array],
+    inputs_b: Mapping[str, Array],
+    clusters: NDArray[np.intp],
+    seed: int,
 ) -> SignFlip:
-    """The exchange test of an aggregate: both contenders' units side by side, weights of 0 and 1 choose."""
+    """The exchange test of an aggregate: both contenders' units side by side, weights of 0 and 1 choose. The units of
+    a cluster are exchanged together."""
     joined = {name: np.concatenate([inputs_a[name], inputs_b[name]]) for name in inputs_a}
 
-    def statistic(swapped: Array) -> Array:
+    def statistic(exchanged: Array) -> Array:
+        swapped = exchanged[:, clusters]
         kept = 1 - swapped
         as_a, as_b = np.hstack([kept, swapped]), np.hstack([swapped, kept])
         return np.asarray(function(joined, as_b) - function(joined, as_a))
 
-    return exchange_test(statistic, n, seed=seed)
+    return exchange_test(statistic, int(clusters.max()) + 1, seed=seed)
 
 
 def _inputs(
     question: Question, a: Mapping[str, Sample], b: Mapping[str, Sample]
-) -> tuple[dict[str, Array], dict[str, Array], int]:
-    """The aggregate's inputs of A and of B, all in the order of the unit ids, and the number of units."""
+) -> tuple[dict[str, Array], dict[str, Array], tuple[str, ...]]:
+    """The estimator's inputs of A and of B, all in the order of the unit ids, and these."""
     if not question.inputs:
-        raise StatisticsError(f"the aggregate {question.metric} names no inputs")
+        raise StatisticsError(f"the {question.scale} {question.metric} names no inputs")
     paired = {m: pair(_sample(a, m, "A"), _sample(b, m, "B")).by_unit() for m in question.inputs}
     first = paired[question.inputs[0]]
     for metric, one in paired.items():
@@ -327,7 +360,7 @@ def _inputs(
                 f"{metric} and {question.inputs[0]} were not measured on the same units: "
                 f"{len(one)} and {len(first)} units"
             )
-    return {m: p.a for m, p in paired.items()}, {m: p.b for m, p in paired.items()}, len(first)
+    return {m: p.a for m, p in paired.items()}, {m: p.b for m, p in paired.items()}, first.units
 
 
 def _spread(values_a: Array, values_b: Array, draws: int, seed: int) -> _Spread:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, floor, sqrt
 
@@ -11,12 +13,13 @@ from scipy.stats import norm, spearmanr, wilcoxon
 
 from netversus.errors import StatisticsError
 from netversus.records import Effect
-from netversus.statistics.bootstrap import bootstrap, draws_for, percentile_interval
+from netversus.statistics.estimators import Estimator
 from netversus.statistics.pairing import fraction, vector
 
 Array = NDArray[np.float64]
 
 _EXACT = 60  # up to here the signed-rank distribution is computed, beyond it is as good as normal
+_PERCENTILE = re.compile(r"percentile_(\d+(?:\.\d+)?)")
 _LISTED = 4  # pair means listed for each value, once bisection has left so few
 
 
@@ -75,27 +78,36 @@ def signed_rank_p(values: ArrayLike) -> float:
     return float(wilcoxon(array, zero_method="zsplit").pvalue)
 
 
-def percentile_ratio(a: ArrayLike, b: ArrayLike, percent: float, level: float, *, seed: int) -> Effect:
-    """The ratio B / A of a percentile (50, 95, 99) over paired units, with a Bayesian bootstrap interval.
+def percentile(name: str) -> Estimator:
+    """The estimator of "percentile_95" and its like: the smallest of its one input's values (positive, shape (n,))
+    below or at which that share of the weight lies.
 
     Raises:
-        StatisticsError: fewer than 2 units, values that are not positive, or a percentile outside (0, 100).
+        StatisticsError: another name, a percentile outside (0, 100), more inputs than one, values not positive.
     """
-    log_ratios(a, b)  # checks both
-    share = fraction(percent / 100, "the percentile / 100")
-    values_a, values_b = vector(a, "A", least=2), vector(b, "B", least=2)
-    order_a, order_b = np.argsort(values_a, kind="stable"), np.argsort(values_b, kind="stable")
-    sorted_a, sorted_b = np.log(values_a[order_a]), np.log(values_b[order_b])
+    match = _PERCENTILE.fullmatch(name)
+    if not match:
+        raise StatisticsError(f"a ratio is estimated by percentile_50, percentile_95 or the like, got {name!r}")
+    share = fraction(float(match[1]) / 100, "the percentile / 100")
 
-    def statistic(weights: Array) -> Array:
-        return _weighted_percentile(sorted_b, weights[:, order_b], share) - _weighted_percentile(
-            sorted_a, weights[:, order_a], share
-        )
+    def estimate(inputs: Mapping[str, Array], weights: Array) -> Array:
+        if len(inputs) != 1:
+            raise StatisticsError(f"{name} takes one input, got {len(inputs)}")
+        (values,) = inputs.values()
+        if (values <= 0).any():
+            bad = int((values <= 0).sum())
+            raise StatisticsError(f"a ratio needs positive values, {bad} of {len(values)} units have others")
+        order = np.argsort(values, kind="stable")
+        return _weighted_percentile(values[order], np.atleast_2d(weights)[:, order], share)
 
-    n = len(values_a)
-    draws = bootstrap(statistic, n, draws=draws_for(level), seed=seed)
-    effect = percentile_interval(float(statistic(np.ones((1, n)))[0]), draws, n, level)
-    return Effect(exp(effect.estimate), exp(effect.low), exp(effect.high), level)
+    return estimate
+
+
+def blocks_of(units: Sequence[str]) -> NDArray[np.intp]:
+    """The index of each unit's timing block, from 0 in order of first sight: a repetition "block/repetition" belongs
+    to what stands before its last slash, a unit without one is a block of its own."""
+    place: dict[str, int] = {}
+    return np.array([place.setdefault(unit.rpartition("/")[0] or unit, len(place)) for unit in units], dtype=np.intp)
 
 
 def order_effects(values: ArrayLike) -> OrderEffects:
@@ -155,5 +167,5 @@ def _pair_mean(ordered: Array, rank: int) -> float:
 def _weighted_percentile(ordered: Array, weights: Array, share: float) -> Array:
     """The smallest value whose cumulative weight reaches the share, for each row of weights (k, n)."""
     cumulative = np.cumsum(weights, axis=1)
-    reached = cumulative >= share * cumulative[:, -1:]
+    reached = cumulative >= share * cumulative[:, -1:] * (1 - 1e-12)  # a rounding error must not skip a value
     return np.asarray(ordered[reached.argmax(axis=1)])

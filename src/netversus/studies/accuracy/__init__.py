@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from netversus.records import Direction, Question, Role, Scale
-from netversus.study import Cost, Fit, Need, Options, Study, Work
+from netversus.study import Cost, Fit, Need, Options, Sequential, Study, Work
 
 FEWEST_IMAGES = 100  # below this no practical margin can be told from chance
 
@@ -86,6 +86,7 @@ STUDY = Study(
             unit="",
             paired_on="image",
             margin=0.01,
+            bounds=(0.0, 2.0),
         ),
         Question(
             metric="ece",
@@ -103,4 +104,5 @@ STUDY = Study(
     options=AccuracyOptions,
     cost=_cost,
     fit=_fit,
+    sequential=Sequential(),
 )

@@ -19,7 +19,8 @@ def measure(bench: Bench) -> Iterator[Emission]:
     """Per-image observations of every metric, batch by batch, all contenders on the same decoded batch.
 
     Batches are cut from the recorded shuffle before anything is skipped, so that a resumed cell meets the same
-    batches, and so the same floating-point sums, as an undisturbed one.
+    batches, and so the same floating-point sums, as an undisturbed one. It ends early once the verdict is certain,
+    where the user asked for that.
     """
     images = bench.data.split("test")
     order = shuffled(len(images), bench.options.order_seed)[: bench.options.images]
@@ -30,6 +31,8 @@ def measure(bench: Bench) -> Iterator[Emission]:
                 logits = predict(models[card.name], batch.inputs(card.preprocessing))
                 yield from observe(card, batch, logits)
         yield Progress(batch.stop, len(order), "images")
+        if bench.enough():
+            return
 
 
 def _stored(bench: Bench, card: ContenderCard, batch: Batch) -> bool:
