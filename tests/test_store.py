@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from netversus.errors import RunFolderError
+from netversus.files import write_atomic
 from netversus.records import Artifact, Cell, Done, Failed, Observations, Session
-from netversus.store import CellStore, RunStore, new_run_path, write_atomic
+from netversus.store import CellStore, RunStore, new_run_path
 
 CELL = Cell(study="fake", version=1, contenders=("a",), seed=0, options={"n": 3}, key="fake-0123")
 
@@ -46,7 +47,7 @@ def test_special_floats_survive_bit_for_bit(tmp_path: Path):
 def test_a_damaged_part_is_named_not_skipped(tmp_path: Path):
     cell = CellStore(tmp_path)
     cell.append([observed(1.0)])
-    (tmp_path / "observations-0001.parquet").write_bytes(b"PAR1 not really")
+    next(tmp_path.glob("observations-0001-*.parquet")).write_bytes(b"PAR1 not really")
     with pytest.raises(RunFolderError, match="cannot read the observations"):
         CellStore(tmp_path).observations()
 
@@ -145,3 +146,27 @@ def test_run_names_do_not_collide(tmp_path: Path):
     assert first.parent == tmp_path
     first.mkdir()
     assert new_run_path(tmp_path, "timm:resnet50/../x") != first
+
+
+def test_two_writers_of_one_cell_lose_nothing_and_count_nothing_twice(tmp_path: Path):
+    """A cluster may deliver a task twice: the two run side by side and see the same units."""
+    first, second = CellStore(tmp_path), CellStore(tmp_path)
+    first.append([observed(1.0, 2.0)])
+    second.units("a", "m")  # it begins here, and knows what is stored by now
+    first.append([observed(3.0, 4.0, start=2)])
+    second.append([observed(3.0, 4.0, 5.0, start=2)])
+    first.append([observed(5.0, 6.0, start=4)])
+    second.append([observed(6.0, start=5)])
+    found = CellStore(tmp_path).observations()["a", "m"]
+    assert found.units == tuple(f"u{i}" for i in range(6))
+    assert found.values.tolist() == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+
+
+def test_parts_of_an_older_writer_are_read(tmp_path: Path):
+    cell = CellStore(tmp_path)
+    cell.append([observed(1.0)])
+    part = next(tmp_path.glob("observations-*.parquet"))
+    part.rename(tmp_path / "observations-0001.parquet")
+    CellStore(tmp_path).append([observed(2.0, start=1)])
+    assert CellStore(tmp_path).observations()["a", "m"].values.tolist() == [1.0, 2.0]
+    assert sorted(p.name[:17] for p in tmp_path.glob("observations-*")) == ["observations-0001", "observations-0002"]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from netversus.analyse import analyse
 from netversus.errors import OptionError, UsageError
+from netversus.execute.executor import Placement, placement
+from netversus.files import LocalFiles
 from netversus.lab.contenders.availability import ensure_available
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
@@ -19,7 +21,7 @@ from netversus.lab.rates import nominal_rates
 from netversus.plan import Plan, make_plan, settled_options
 from netversus.provenance import this_session
 from netversus.records import ContenderCard, Done, Failed, Finding, Rates
-from netversus.report import build_view, write
+from netversus.report import build_view, rendered, write
 from netversus.request import Request, make_request
 from netversus.store import RunStore, new_run_path
 from netversus.studies import chosen_studies
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from netversus.lab.data.dataset import Dataset
 
 RUNS = Path("runs")
+REPORT = "report.html"
+HERE = Placement()
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,17 @@ class Run:
 
     @property
     def path(self) -> Path:
-        """The run folder."""
+        """The run folder.
+
+        Raises:
+            RunFolderError: the run lies in an object store; `place` is its address.
+        """
         return self.store.path
+
+    @property
+    def place(self) -> str:
+        """Where the run lies: a path, or an address of an object store."""
+        return self.store.place
 
     @cached_property
     def plan(self) -> Plan:
@@ -66,11 +79,15 @@ class Run:
 
         return findings_table(build_view(self.store, self.findings))
 
-    def report(self, path: str | Path | None = None) -> Path:
-        """Write the report; the suffix chooses HTML (default), Markdown, JSON or CSV. Returns where it lies."""
-        target = Path(path) if path is not None else self.path / "report.html"
-        write(build_view(self.store, self.findings), target)
-        return target
+    def report(self, path: str | Path | None = None) -> Path | str:
+        """Write the report; the suffix chooses HTML (default), Markdown, JSON or CSV. Returns where it lies: by default
+        with the run, as report.html."""
+        view = build_view(self.store, self.findings)
+        if path is None:
+            self.store.files.write(REPORT, rendered(view, REPORT))
+            return self.path / REPORT if isinstance(self.store.files, LocalFiles) else f"{self.place}/{REPORT}"
+        write(view, Path(path))
+        return Path(path)
 
 
 def open_run(path: str | Path) -> Run:
@@ -79,7 +96,7 @@ def open_run(path: str | Path) -> Run:
     Raises:
         RunFolderError: it is none.
     """
-    return Run(RunStore.open(Path(path)))
+    return Run(RunStore.open(path))
 
 
 def compare(
@@ -88,21 +105,25 @@ def compare(
     studies: Sequence[str] = (),
     seed: int = 0,
     out: str | Path | None = None,
+    on: str = "",
+    workers: int = 0,
     listener: Listener | None = None,
     **settings: Any,
 ) -> Run:
     """Compare contenders on data, and return the finished run.
 
     `settings` are those of `netversus.request.Request`: repeats, budget, level, device, strict, options, margins.
-    `out` names the run folder; an existing one is continued, and what it holds is not measured again.
+    `out` names the run folder or an object store's address; an existing run is continued, and what it holds is not
+    measured again. `workers` and `on` say where the work is done: `netversus.execute.executor.placement`.
 
     Raises:
         UsageError: one line saying what was expected, what came and what to do.
+        ClusterError: the cluster cannot be reached, or went away.
     """
     values = {"data": data, "studies": tuple(studies), "seed": seed, **settings}
     if contenders:
         values["contenders"] = contenders
-    return start(make_request(values), out=Path(out) if out is not None else None, listener=listener)
+    return start(make_request(values), out=out, place=placement(on, workers), listener=listener)
 
 
 @dataclass(frozen=True)
@@ -135,30 +156,32 @@ def prepare(request: Request) -> Prepared:
     return Prepared(request, cards, data)
 
 
-def start(request: Request, *, out: Path | None, listener: Listener | None = None) -> Run:
+def start(
+    request: Request, *, out: str | Path | None, place: Placement = HERE, listener: Listener | None = None
+) -> Run:
     """Plan and run a request in a new run folder, or in an existing one, whose observations are used again."""
     prepared = prepare(request)
     prepared.nominal_plan()  # wrong options and margins are refused before anything slow happens
     ensure_available(prepared.cards)
     store = RunStore.create(out or new_run_path(RUNS, "-vs-".join(request.contenders[:3])))
     with store.locked():
-        return _measure(prepared, store, None, listener)
+        return _measure(prepared, store, None, place, listener)
 
 
-def resume(path: str | Path, *, listener: Listener | None = None) -> Run:
+def resume(path: str | Path, *, place: Placement = HERE, listener: Listener | None = None) -> Run:
     """Go on with a run where it was interrupted, with the plan that it has.
 
     Raises:
         RunFolderError: it is no run folder, or another process works on it.
         UsageError: the data or a contender are no longer what was planned.
     """
-    store = RunStore.open(Path(path))
+    store = RunStore.open(path)
     with store.locked():
         plan = store.plan()
         prepared = prepare(plan.request)
         _refuse_changes(plan, prepared)
         ensure_available(prepared.cards)
-        return _measure(prepared, store, plan, listener)
+        return _measure(prepared, store, plan, place, listener)
 
 
 def _refuse_changes(plan: Plan, now: Prepared) -> None:
@@ -175,14 +198,16 @@ def _refuse_changes(plan: Plan, now: Prepared) -> None:
             )
 
 
-def _measure(prepared: Prepared, store: RunStore, plan: Plan | None, listener: Listener | None) -> Run:
+def _measure(
+    prepared: Prepared, store: RunStore, plan: Plan | None, place: Placement, listener: Listener | None
+) -> Run:
     """Everything that needs torch."""
     from netversus.execute.inprocess import execute
     from netversus.execute.listener import Silent
     from netversus.lab.devices import describe_device, make_deterministic, resolve_device
 
     listener = listener or Silent()
-    listener.opened(store.path)
+    listener.opened(store.place)
     device = resolve_device(prepared.request.device if plan is None else plan.device)
     make_deterministic()
     if plan is None:
@@ -191,7 +216,12 @@ def _measure(prepared: Prepared, store: RunStore, plan: Plan | None, listener: L
     store.add_session(this_session([Path(sys.argv[0]).name, *map(shlex.quote, sys.argv[1:])], describe_device(device)))
     _add_units(store, prepared.data)
     listener.planned(plan)
-    execute(plan, store, prepared.data, device, listener)
+    if place == HERE:
+        execute(plan, store, prepared.data, device, listener)
+    else:
+        from netversus.execute.cluster import execute_on
+
+        execute_on(place, plan, store, listener)
     run = Run(store)
     store.write_findings(run.findings)
     return run

@@ -9,10 +9,12 @@
     │   ├── OptionError                     a setting with a wrong name or value
     │   ├── RunFolderError                  a run folder that cannot be written, read or resumed
     │   └── MissingExtraError               an optional dependency that is not installed
+    ├── ClusterError               exit 5   a cluster that cannot be reached, or went away; the run can be resumed
     ├── StatisticsError            exit 1   an array that does not fit the method
     │   └── PairingError                    contenders that were not measured on the same units
     └── CellError                  (caught) one cell failed; the others go on, exit 5
-        └── DivergedError                   training left the real numbers
+        ├── DivergedError                   training left the real numbers
+        └── EngineError                     an inference engine that cannot take a network
 
 A message is one line: what was expected, what came; the hint says what to do.
 """
@@ -88,6 +90,12 @@ class MissingExtraError(UsageError):
         )
 
 
+class ClusterError(NetversusError):
+    """A cluster that cannot be reached, or went away. What was measured is stored."""
+
+    exit_code = EXIT_INCOMPLETE
+
+
 class StatisticsError(NetversusError):
     """An array whose shape, dtype or content does not fit the method."""
 
@@ -102,6 +110,10 @@ class CellError(NetversusError):
 
 class DivergedError(CellError):
     """Training left the real numbers."""
+
+
+class EngineError(CellError):
+    """An inference engine that cannot take a network, or cannot run on this machine."""
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> str:

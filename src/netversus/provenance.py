@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ import psutil  # type: ignore[import-untyped]
 
 from netversus.records import Session
 
+_USER = re.compile(r"(\w+://)[^/\s@]+@")
+_QUERY = re.compile(r"(\w+://[^\s?']+)\?[^\s']*")
 PACKAGES = (
     "netversus",
     "torch",
@@ -35,10 +38,15 @@ def this_session(command: Sequence[str], more: Mapping[str, str] | None = None) 
     """A record of this process. `more` adds what only the lab knows of the machine (threads, accelerator)."""
     return Session(
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        command=" ".join(command),
+        command=without_credentials(" ".join(command)),
         versions={"python": platform.python_version(), **installed(PACKAGES)},
         machine={**this_machine(), **(more or {})},
     )
+
+
+def without_credentials(text: str) -> str:
+    """A command without the user names, passwords and signed queries of the addresses in it: it goes into reports."""
+    return _QUERY.sub(r"\1", _USER.sub(r"\1", text))
 
 
 def installed(packages: Sequence[str]) -> dict[str, str]:

@@ -9,12 +9,13 @@
       lock                      held by the process that works on the run
       cells/<key>/
         cell.json               what the cell is
-        observations-0001.parquet ...   one part a flush, never rewritten
+        observations-0001-<mark>.parquet ...   one part a flush, never rewritten; the mark is its writer's
         artifacts/[<contender>/]<name>
         state/                  what a half-done cell needs to go on; removed when it is done
         outcome.json            present when the cell has ended
 
-Every file is written under a temporary name, synced and renamed: it is there whole or not at all.
+A file is there whole or not at all (see `netversus.files`). A cell may be run by two processes at once, for a cluster
+delivers a task twice when it thinks that a worker is gone: their parts lie side by side, and a unit counts once.
 
 Schema history
     1   the first.
@@ -22,13 +23,12 @@ Schema history
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import re
 import shutil
+import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +39,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from netversus.errors import RunFolderError
+from netversus.files import Files, LocalFiles, is_remote, open_files
 from netversus.plan import Plan
 from netversus.records import Artifact, Cell, Done, Finding, Observations, Outcome, Session
 from netversus.statistics.pairing import Sample
@@ -51,34 +52,6 @@ _SCHEMA = pa.schema(
 )
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
 T = TypeVar("T")
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, even after a power cut.
-
-    Raises:
-        OSError: the disk is full, the folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def new_run_path(parent: Path, label: str) -> Path:
@@ -94,15 +67,15 @@ def new_run_path(parent: Path, label: str) -> Path:
 class CellStore:
     """One cell's folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, files: Files | Path) -> None:
+        self.files = LocalFiles(files) if isinstance(files, Path) else files
         self._seen: dict[tuple[str, str], set[str]] | None = None
+        self._mark = uuid.uuid4().hex[:8]
 
     def begin(self, cell: Cell) -> None:
         """Write down what the cell is, before anything is observed."""
-        path = self.folder / "cell.json"
-        if not path.exists():
-            write_atomic(path, TypeAdapter(Cell).dump_json(cell, indent=1))
+        if not self.files.exists("cell.json"):
+            self.files.write("cell.json", TypeAdapter(Cell).dump_json(cell, indent=1))
 
     def append(self, batches: Sequence[Observations]) -> int:
         """Flush observations as one more part, leaving out what is stored already. Returns how many were new."""
@@ -120,11 +93,12 @@ class CellStore:
     def _write_part(self, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        number = len(self._parts()) + 1
-        write_atomic(self.folder / f"observations-{number:04d}.parquet", sink.getvalue().to_pybytes())
+        number = max((int(name.split("-")[1].split(".")[0]) for name in self._parts()), default=0) + 1
+        self.files.write(f"observations-{number:04d}-{self._mark}.parquet", sink.getvalue().to_pybytes())
 
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("observations-*.parquet"))
+    def _parts(self) -> list[str]:
+        found = (name for name in self.files.names("") if re.fullmatch(r"observations-\d+(-\w+)?\.parquet", name))
+        return sorted(found, key=lambda name: (int(re.split("[-.]", name)[1]), name))
 
     def observations(self) -> Mapping[tuple[str, str], Sample]:
         """All that was observed: (contender, metric) -> units and values, in stored order."""
@@ -132,9 +106,10 @@ class CellStore:
         if not parts:
             return {}
         try:
-            table = pa.concat_tables(pq.read_table(part, schema=_SCHEMA) for part in parts)
+            tables = [pq.read_table(pa.BufferReader(self.files.read(part)), schema=_SCHEMA) for part in parts]
         except (pa.ArrowException, OSError) as error:
-            raise RunFolderError(f"cannot read the observations in {self.folder}: {error}") from None
+            raise RunFolderError(f"cannot read the observations in {self.files.place}: {error}") from None
+        table = pa.concat_tables(tables)
         return _split(table.combine_chunks())
 
     def units(self, contender: str, metric: str) -> set[str]:
@@ -145,36 +120,39 @@ class CellStore:
 
     def add_artifact(self, artifact: Artifact) -> None:
         """Keep an artifact; one of the same name is replaced."""
-        write_atomic(self.artifact_path(artifact.name, artifact.contender), artifact.content)
+        self.files.write(_artifact_name(artifact.name, artifact.contender), artifact.content)
 
     def artifact_path(self, name: str, contender: str = "") -> Path:
-        """Where an artifact lies. Names come from studies, contenders from users: neither may leave the folder."""
-        if not _FILE_NAME.fullmatch(name):
-            raise RunFolderError(f"an artifact's name must be a plain file name, got {name!r}")
-        folder = self.folder / "artifacts"
-        return folder / _safe_name(contender) / name if contender else folder / name
+        """An artifact as a file of this machine, for libraries that open paths."""
+        return self.files.local(_artifact_name(name, contender))
 
     def artifact(self, name: str, contender: str = "") -> bytes | None:
         """An artifact's bytes, or None."""
-        path = self.artifact_path(name, contender)
-        return path.read_bytes() if path.is_file() else None
+        try:
+            return self.files.read(_artifact_name(name, contender))
+        except FileNotFoundError:
+            return None
 
     def state(self) -> Path:
         """The folder in which a half-done cell keeps what it needs to go on."""
-        path = self.folder / "state"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        return self.files.scratch()
 
     def end(self, outcome: Outcome) -> None:
         """Write how the cell ended. What only a half-done cell needs goes."""
-        write_atomic(self.folder / "outcome.json", _OUTCOME.dump_json(outcome, indent=1))
+        self.files.write("outcome.json", _OUTCOME.dump_json(outcome, indent=1))
         if isinstance(outcome, Done):
-            shutil.rmtree(self.folder / "state", ignore_errors=True)
+            shutil.rmtree(self.files.scratch(), ignore_errors=True)
 
     def outcome(self) -> Outcome | None:
         """How the cell ended, or None while it has not."""
-        path = self.folder / "outcome.json"
-        return _load(_OUTCOME, path) if path.is_file() else None
+        return _load(_OUTCOME, self.files, "outcome.json")
+
+
+def _artifact_name(name: str, contender: str) -> str:
+    """Where an artifact lies. Names come from studies, contenders from users: neither may leave the folder."""
+    if not _FILE_NAME.fullmatch(name):
+        raise RunFolderError(f"an artifact's name must be a plain file name, got {name!r}")
+    return f"artifacts/{_safe_name(contender)}/{name}" if contender else f"artifacts/{name}"
 
 
 def _split(table: pa.Table) -> dict[tuple[str, str], Sample]:
@@ -188,8 +166,17 @@ def _split(table: pa.Table) -> dict[tuple[str, str], Sample]:
         where = np.flatnonzero(codes == code)
         contender, metric = divmod(int(code), len(metrics.dictionary))
         pair = (contenders.dictionary[contender].as_py(), metrics.dictionary[metric].as_py())
-        result[pair] = Sample(tuple(units[where].tolist()), values[where].astype(np.float64))
+        result[pair] = _once(tuple(units[where].tolist()), values[where].astype(np.float64))
     return result
+
+
+def _once(units: tuple[str, ...], values: np.ndarray[Any, np.dtype[np.float64]]) -> Sample:
+    """Each unit as it was seen first: two processes may have run the cell side by side."""
+    first = dict(zip(reversed(units), range(len(units) - 1, -1, -1), strict=True))
+    if len(first) == len(units):
+        return Sample(units, values)
+    keep = sorted(first.values())
+    return Sample(tuple(units[i] for i in keep), values[keep])
 
 
 def _safe_name(text: str) -> str:
@@ -200,82 +187,100 @@ def _safe_name(text: str) -> str:
     return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
-def _load(adapter: TypeAdapter[T], path: Path) -> T:
+def _load(adapter: TypeAdapter[T], files: Files, name: str) -> T | None:
+    """A record, or None where there is no such file."""
     try:
-        return adapter.validate_json(path.read_bytes())
+        return adapter.validate_json(files.read(name))
+    except FileNotFoundError:
+        return None
     except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
+        raise RunFolderError(f"cannot read {files.place}/{name}: {error.strerror or error}") from None
     except ValidationError as error:
         first = error.errors()[0]
-        raise RunFolderError(f"{path} is damaged or of another version: {first['msg']}") from None
+        raise RunFolderError(f"{files.place}/{name} is damaged or of another version: {first['msg']}") from None
 
 
 class RunStore:
-    """A run folder, opened or made."""
+    """A run folder, opened or made. `place` is its path or address as people write it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, files: Files) -> None:
+        self.files = files
+        self.place = files.place
+
+    @property
+    def path(self) -> Path:
+        """The folder of a run on this machine's disk.
+
+        Raises:
+            RunFolderError: the run lies in an object store.
+        """
+        if not isinstance(self.files, LocalFiles):
+            raise RunFolderError(f"{self.place} is no folder of this machine")
+        return self.files.folder
+
+    @property
+    def address(self) -> str:
+        """The place as another process finds it."""
+        return self.files.address
+
+    @property
+    def name(self) -> str:
+        """The last part of the place."""
+        return self.path.resolve().name if isinstance(self.files, LocalFiles) else self.place.rsplit("/", 1)[-1]
 
     @classmethod
-    def create(cls, path: Path) -> RunStore:
+    def create(cls, place: str | Path) -> RunStore:
         """Make a run folder, or open the one that is there.
 
         Raises:
             RunFolderError: the place cannot be written, or holds something else.
         """
-        if (path / "run.json").is_file():
-            return cls.open(path)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise RunFolderError(f"{path} exists and is not a run folder", hint="name a new folder")
-        stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        header = {"schema": SCHEMA_VERSION, "id": path.name, "created": stamp}
+        files = open_files(place)
         try:
-            write_atomic(path / "run.json", TypeAdapter(dict[str, Any]).dump_json(header, indent=1))
+            if files.exists("run.json"):
+                return cls.open(place)
+            if not files.empty():
+                raise RunFolderError(f"{files.place} exists and is not a run folder", hint="name a new folder")
+            stamp = datetime.now(UTC).isoformat(timespec="seconds")
+            header = {"schema": SCHEMA_VERSION, "id": files.place.rstrip("/").rsplit("/", 1)[-1], "created": stamp}
+            files.write("run.json", TypeAdapter(dict[str, Any]).dump_json(header, indent=1))
         except OSError as error:
-            raise RunFolderError(f"cannot write the run folder {path}: {error.strerror}") from None
-        return cls(path)
+            raise RunFolderError(f"cannot write the run folder {files.place}: {error.strerror or error}") from None
+        return cls(files)
 
     @classmethod
-    def open(cls, path: Path) -> RunStore:
+    def open(cls, place: str | Path) -> RunStore:
         """Open an existing run folder.
 
         Raises:
             RunFolderError: it is none, or of a version that this netversus does not know.
         """
-        if not (path / "run.json").is_file():
-            raise RunFolderError(f"{path} is not a run folder: it has no run.json", hint=_nearby_runs(path))
-        header = _load(TypeAdapter(dict[str, Any]), path / "run.json")
+        files = open_files(place)
+        header = _load(TypeAdapter(dict[str, Any]), files, "run.json")
+        if header is None:
+            hint = "" if is_remote(place) else _nearby_runs(Path(place))
+            raise RunFolderError(f"{files.place} is not a run folder: it has no run.json", hint=hint)
         if header.get("schema") != SCHEMA_VERSION:
             raise RunFolderError(
-                f"{path} has schema version {header.get('schema')}, this netversus reads {SCHEMA_VERSION}",
+                f"{files.place} has schema version {header.get('schema')}, this netversus reads {SCHEMA_VERSION}",
                 hint="use the version that wrote it",
             )
-        return cls(path)
+        return cls(files)
 
     @property
     def created(self) -> str:
         """When the run was made (ISO 8601, UTC)."""
-        return str(_load(TypeAdapter(dict[str, Any]), self.path / "run.json")["created"])
+        header = _load(TypeAdapter(dict[str, Any]), self.files, "run.json")
+        assert header is not None
+        return str(header["created"])
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process. The system frees it when the process ends, however it ends.
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the run for this process.
 
         Raises:
             RunFolderError: another process works on the run.
         """
-        try:
-            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise RunFolderError(f"cannot write the run folder {self.path}: {error.strerror}") from None
-        try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunFolderError(f"another process is working on {self.path}", hint="wait for it to end") from None
-            yield
-        finally:
-            os.close(handle)
+        return self.files.held()
 
     def add_plan(self, plan: Plan) -> None:
         """Make a plan the one in force, unless it is already."""
@@ -285,7 +290,7 @@ class RunStore:
 
     def plans(self) -> tuple[Plan, ...]:
         """Every plan of the run, the oldest first."""
-        return tuple(_load(TypeAdapter(Plan), path) for path in sorted((self.path / "plans").glob("*.json")))
+        return tuple(self._all("plans", TypeAdapter(Plan)))
 
     def plan(self) -> Plan:
         """The plan in force.
@@ -293,10 +298,11 @@ class RunStore:
         Raises:
             RunFolderError: the run was never planned.
         """
-        paths = sorted((self.path / "plans").glob("*.json"))
-        if not paths:
-            raise RunFolderError(f"{self.path} holds no plan yet", hint="start the comparison again")
-        return _load(TypeAdapter(Plan), paths[-1])
+        names = self.files.names("plans")
+        plan = _load(TypeAdapter(Plan), self.files, f"plans/{names[-1]}") if names else None
+        if plan is None:
+            raise RunFolderError(f"{self.place} holds no plan yet", hint="start the comparison again")
+        return plan
 
     def add_session(self, session: Session) -> None:
         """Record one more process that works on the run."""
@@ -304,16 +310,21 @@ class RunStore:
 
     def sessions(self) -> tuple[Session, ...]:
         """Every process that worked on the run, the oldest first."""
-        paths = sorted((self.path / "sessions").glob("*.json"))
-        return tuple(_load(TypeAdapter(Session), path) for path in paths)
+        return tuple(self._all("sessions", TypeAdapter(Session)))
+
+    def _all(self, folder: str, adapter: TypeAdapter[T]) -> Iterator[T]:
+        for name in self.files.names(folder):
+            record = _load(adapter, self.files, f"{folder}/{name}")
+            if record is not None:
+                yield record
 
     def _number(self, folder: str, content: bytes) -> None:
-        count = len(list((self.path / folder).glob("*.json")))
-        write_atomic(self.path / folder / f"{count + 1:04d}.json", content)
+        count = len(self.files.names(folder))
+        self.files.write(f"{folder}/{count + 1:04d}.json", content)
 
     def cell(self, cell: Cell | str) -> CellStore:
         """A cell's folder, by the cell or its key."""
-        return CellStore(self.path / "cells" / (cell if isinstance(cell, str) else cell.key))
+        return CellStore(self.files.below(f"cells/{cell if isinstance(cell, str) else cell.key}"))
 
     def outcome(self, cell: Cell) -> Outcome | None:
         """How a cell ended, or None while it has not."""
@@ -324,19 +335,19 @@ class RunStore:
         table = pa.table({"unit": list(ids), **{name: list(values) for name, values in columns.items()}})
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        write_atomic(self.path / f"units-{_safe_name(split)}.parquet", sink.getvalue().to_pybytes())
+        self.files.write(f"units-{_safe_name(split)}.parquet", sink.getvalue().to_pybytes())
 
     def units(self, split: str) -> Mapping[str, tuple[Any, ...]]:
         """What is known of a split's units, by column; empty where nothing is."""
-        path = self.path / f"units-{_safe_name(split)}.parquet"
-        if not path.is_file():
+        try:
+            table = pq.read_table(pa.BufferReader(self.files.read(f"units-{_safe_name(split)}.parquet")))
+        except FileNotFoundError:
             return {}
-        table = pq.read_table(path)
         return {name: tuple(table[name].to_pylist()) for name in table.column_names}
 
     def write_findings(self, findings: Sequence[Finding]) -> None:
         """Keep the findings beside what they were derived from."""
-        write_atomic(self.path / "findings.json", _FINDINGS.dump_json(tuple(findings), indent=1))
+        self.files.write("findings.json", _FINDINGS.dump_json(tuple(findings), indent=1))
 
 
 def _nearby_runs(path: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from netversus import store as store_module
+from netversus.files import local as disk
 from netversus.records import Done, Failed, Observations, Skipped
 
 ALL = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
@@ -77,14 +77,14 @@ def test_a_full_disk_under_the_store_fails_the_cell_and_not_the_run(counting, ta
     counting(name="first")
     counting(name="second")
     run = table("a", "b", studies=("first", "second"))
-    whole = store_module.write_atomic
+    whole = disk.write_atomic
 
     def full(path: Path, content: bytes) -> None:
         if path.parent.name.startswith("first") and path.name.startswith("observations"):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         whole(path, content)
 
-    monkeypatch.setattr(store_module, "write_atomic", full)
+    monkeypatch.setattr(disk, "write_atomic", full)
     run.execute()
     for (study, _), outcome in run.outcomes().items():
         assert isinstance(outcome, Failed if study == "first" else Done)
@@ -99,7 +99,7 @@ def test_a_disk_too_full_even_for_the_outcome_ends_the_run_in_order(counting, ta
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(store_module, "write_atomic", full)
+    monkeypatch.setattr(disk, "write_atomic", full)
     heard = run.execute()
     assert all("the disk is full" in o.error for o in heard.outcomes["counting"] if isinstance(o, Failed))
     assert len(heard.outcomes["counting"]) == 3

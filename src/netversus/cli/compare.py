@@ -14,6 +14,7 @@ from netversus.cli.progress import listener_for
 from netversus.cli.study_options import help_lines, split_study_options
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, OptionError
+from netversus.execute.executor import Placement, placement
 from netversus.plan import Plan
 from netversus.quantities import amount, duration
 from netversus.report import build_view
@@ -83,14 +84,20 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         ] = None,
         strict: Annotated[bool, typer.Option("--strict", help="Stop at the first bad file.")] = False,
         config: Annotated[Path | None, typer.Option(help="TOML file with the same settings.")] = None,
-        out: Annotated[Path | None, typer.Option(help="Run folder; an existing one is added to.")] = None,
-        resume: Annotated[Path | None, typer.Option(help="Run folder to go on with.")] = None,
+        out: Annotated[
+            str | None, typer.Option(help="Run folder, or an address such as s3://bucket/run; one is added to.")
+        ] = None,
+        resume: Annotated[str | None, typer.Option(help="Run folder or address to go on with.")] = None,
+        workers: Annotated[int, typer.Option(help="Worker processes, one accelerator each; 0: this process.")] = 0,
+        on: Annotated[
+            str, typer.Option(help="local-cluster, tcp://scheduler:8786, a scheduler file .json, slurm or pbs.")
+        ] = "",
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     ) -> int:
         """Compare two or more contenders on the same images, and say which is better and how sure we are."""
         screen = console()
         if resume is not None:
-            return _watched(screen, None, resume)
+            return _watched(screen, None, resume, placement(on, workers))
         given = {
             "contenders": tuple(contenders) if contenders else None,
             "data": data,
@@ -114,28 +121,28 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         if dry_run:
             print_plan(screen, prepare(request).nominal_plan())
             return EXIT_OK
-        return _watched(screen, request, out)
+        return _watched(screen, request, out, placement(on, workers))
 
     return compare
 
 
-def _watched(screen: Console, request: Request | None, path: Path | None) -> int:
+def _watched(screen: Console, request: Request | None, path: str | None, place: Placement) -> int:
     """Run or resume under a listener; end with the verdicts and where the report lies."""
     with listener_for(screen) as listener:
         try:
             if request is None:
                 assert path is not None
-                run = resume(path, listener=listener)
+                run = resume(path, place=place, listener=listener)
             else:
-                run = start(request, out=path, listener=listener)
+                run = start(request, out=path, place=place, listener=listener)
         except KeyboardInterrupt:
-            how = f"go on with: netversus compare --resume {listener.path}" if listener.path else "nothing was run"
+            how = f"go on with: netversus compare --resume {listener.place}" if listener.place else "nothing was run"
             screen.print(f"interrupted; {how}", markup=False)
             return EXIT_INTERRUPTED
     _print_verdicts(screen, run)
     screen.print(f"report: {run.report()}", markup=False)
     if not run.complete:
-        screen.print(f"incomplete: retry what failed with: netversus compare --resume {run.path}", markup=False)
+        screen.print(f"incomplete: retry what failed with: netversus compare --resume {run.place}", markup=False)
         return EXIT_INCOMPLETE
     return EXIT_OK
 

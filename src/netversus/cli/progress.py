@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -39,13 +38,13 @@ class PlainListener:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.path: Path | None = None
+        self.place: str | None = None
         self._begin = self._last = time.monotonic()
 
-    def opened(self, path: Path) -> None:
+    def opened(self, place: str) -> None:
         """Remember where the run lies, to say so when it is interrupted."""
-        self.path = path
-        self.console.print(f"run folder: {path}", markup=False)
+        self.place = place
+        self.console.print(f"run folder: {place}", markup=False)
 
     def planned(self, plan: Plan) -> None:
         """Say how long it will take."""

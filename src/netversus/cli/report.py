@@ -19,13 +19,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _report(
-    path: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="The run folder, or its address in an object store.")],
     out: Annotated[
         list[Path] | None, typer.Option(help="Where to: .html, .md, .json or .csv; may be repeated.")
     ] = None,
 ) -> int:
     """Derive the findings anew from the stored observations and write the report."""
-    opened = open_run(path)
-    for target in out or [path / "report.html"]:
+    opened = open_run(run)
+    targets: list[Path | None] = [*out] if out else [None]
+    for target in targets:
         print(opened.report(target))
     return EXIT_OK

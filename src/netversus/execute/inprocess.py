@@ -6,7 +6,7 @@ import errno
 import re
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,9 +29,19 @@ _NO_MEMORY = re.compile("not enough memory|can't allocate memory|Cannot allocate
 FLUSH_SECONDS = 2.0  # a kill loses at most this much of what was seen
 
 
-def execute(plan: Plan, store: RunStore, data: Dataset, device: torch.device, listener: Listener) -> None:
-    """Run every cell that is not done. What is stored when a KeyboardInterrupt passes through can be resumed."""
-    work = passes(plan.cells, lambda cell: isinstance(store.outcome(cell), Done))
+def execute(
+    plan: Plan,
+    store: RunStore,
+    data: Dataset,
+    device: torch.device,
+    listener: Listener,
+    *,
+    only: Sequence[Cell] | None = None,
+) -> None:
+    """Run every cell, or only those named, that is not done. What is stored when a KeyboardInterrupt passes through can
+    be resumed."""
+    cells = plan.cells if only is None else only
+    work = passes(cells, lambda cell: isinstance(store.outcome(cell), Done))
     for number, each in enumerate(work):
         listener.started(each, number + 1, len(work))
         _run(_Runner(plan, store, data, device, listener), each)

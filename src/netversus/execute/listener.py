@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Protocol
 
 from netversus.execute.passes import Pass
@@ -13,7 +12,7 @@ from netversus.records import Outcome, Progress
 class Listener(Protocol):
     """Told of each step. A listener shows; it decides nothing."""
 
-    def opened(self, path: Path) -> None:
+    def opened(self, place: str) -> None:
         """The run folder is there: from now on the run can be resumed."""
 
     def planned(self, plan: Plan) -> None:
@@ -35,7 +34,7 @@ class Listener(Protocol):
 class Silent:
     """A listener that shows nothing."""
 
-    def opened(self, path: Path) -> None:
+    def opened(self, place: str) -> None:
         """Nothing."""
 
     def planned(self, plan: Plan) -> None:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from netversus.report.build import build_view
 from netversus.report.view import ReportView, Section
-from netversus.report.writer import write
+from netversus.report.writer import rendered, write
 
-__all__ = ["ReportView", "Section", "build_view", "write"]
+__all__ = ["ReportView", "Section", "build_view", "rendered", "write"]

@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 from netversus.errors import OptionError, RunFolderError, nearest
+from netversus.files import write_atomic
 from netversus.report.view import ReportView
-from netversus.store import write_atomic
 
 FORMATS: Mapping[str, str] = {
     ".html": "html",
@@ -27,13 +27,22 @@ def write(view: ReportView, target: Path) -> None:
         OptionError: the suffix names no format.
         RunFolderError: the file cannot be written.
     """
-    content = _renderer(target)(view).encode("utf-8")
+    content = rendered(view, target.name)
     try:
         write_atomic(target, content)
     except OSError as error:
         raise RunFolderError(
             f"cannot write the report {target}: {error.strerror or error}", hint="name another place"
         ) from None
+
+
+def rendered(view: ReportView, name: str) -> bytes:
+    """The report in the format that a file name asks for, in UTF-8.
+
+    Raises:
+        OptionError: the suffix names no format.
+    """
+    return _renderer(Path(name))(view).encode("utf-8")
 
 
 def _renderer(target: Path) -> Callable[[ReportView], str]:

@@ -1,0 +1,102 @@
+"""Files on a disk. Every file is written under a temporary name, synced and renamed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from netversus.errors import RunFolderError
+from netversus.files.base import Files
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that it is there whole or not at all, even after a power cut.
+
+    Raises:
+        OSError: the disk is full, the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+class LocalFiles(Files):
+    """A folder of this machine, or of a file system that several machines share."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.place = str(folder)
+        self.address = str(folder.absolute())
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes."""
+        return (self.folder / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file whole."""
+        write_atomic(self.folder / name, content)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        return (self.folder / name).is_file()
+
+    def names(self, folder: str) -> list[str]:
+        """The files of a folder; what is still being written is none."""
+        place = self.folder / folder
+        if not place.is_dir():
+            return []
+        return sorted(path.name for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
+
+    def empty(self) -> bool:
+        """Whether there is nothing yet."""
+        return not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir()))
+
+    def below(self, folder: str) -> LocalFiles:
+        """The files of a folder."""
+        return LocalFiles(self.folder / folder)
+
+    def local(self, name: str) -> Path:
+        """The file itself."""
+        return self.folder / name
+
+    def scratch(self) -> Path:
+        """The folder `state` beside the files."""
+        path = self.folder / "state"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder. The system frees it when the process ends, however it ends."""
+        try:
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise RunFolderError(f"cannot write the run folder {self.place}: {error.strerror}") from None
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunFolderError(f"another process is working on {self.place}", hint="wait for it to end") from None
+            yield
+        finally:
+            os.close(handle)
