@@ -53,7 +53,8 @@ def _described(finding: Finding) -> str:
     words = f"{_values(finding)}"
     if a and b and finding.scale in (Scale.FACT, Scale.RATIO) and a != b:
         more, less = (finding.b, finding.a) if b > a else (finding.a, finding.b)
-        words += f": {more} has {times(max(a, b) / min(a, b))} as much as {less}"
+        much = "as many layers as" if finding.unit == "layers" else "as much as"
+        words += f": {more} has {times(max(a, b) / min(a, b))} {much} {less}"
     return words + "."
 
 

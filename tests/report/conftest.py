@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -26,6 +27,8 @@ from netversus.records import (
     SkippedFile,
     Verdict,
 )
+from netversus.report.caveats import caveats
+from netversus.report.headline import headline, reasons
 from netversus.report.view import ReportView, Section
 from netversus.wording import expert_sentence, sentence
 
@@ -38,38 +41,102 @@ def view() -> ReportView:
     return example_view()
 
 
+@pytest.fixture
+def view_of_many() -> ReportView:
+    return example_of_many()
+
+
 def example_view() -> ReportView:
     """Two contenders, four studies."""
-    return ReportView(
-        run_id="resnet50-vs-resnet101-20251124-140312",
-        created="2025-11-24T14:03:12+00:00",
-        netversus_version="0.1.0",
-        headline="Take ResNet-50: on these images the two cannot be told apart yet, and it is 1.80× faster.",
-        reasons=(
-            "Top-1 is undecided: ResNet-50 83.2 %, ResNet-101 84.1 % on 797 images; about 1,300 more would decide.",
-            "ResNet-50 answers 1.80× faster (between 1.71× and 1.91×) and needs 0.57× the parameters.",
-            "Both learned: each is far above the 10 % of guessing (p < 0.001).",
-        ),
-        contenders=(_card(A, "resnet50"), _card(B, "resnet101")),
-        data=_data(),
-        level=0.95,
-        seed=0,
-        repeats=1,
-        device="cpu",
-        sections=(_structure(), _training(), _accuracy(), _speed()),
-        sessions=_sessions(),
-        rerun=RERUN,
-        multiplicity=(
-            "The primary question has the whole error rate. The 6 secondary questions share it (Bonferroni), "
-            "and so do the slices: each interval is widened so that all of them hold together."
-        ),
-        budget=360.0,
-        cuts=(
-            "training: 3,072 of 10,000 samples a contender fit the budget",
-            "accuracy: 797 of 5,000 test images fit the budget",
-        ),
-        margins={"accuracy.top1": 0.02},
+    return _with_words(
+        ReportView(
+            run_id="resnet50-vs-resnet101-20251124-140312",
+            created="2025-11-24T14:03:12+00:00",
+            netversus_version="0.1.0",
+            headline="",
+            reasons=(),
+            contenders=(_card(A, "resnet50"), _card(B, "resnet101")),
+            data=_data(),
+            level=0.95,
+            seed=0,
+            repeats=1,
+            device="cpu",
+            sections=(_structure(), _training(), _accuracy(), _speed()),
+            sessions=_sessions(),
+            rerun=RERUN,
+            multiplicity=(
+                "The primary question has the whole error rate. The 6 secondary questions share it (Bonferroni), "
+                "and so do the slices: each interval is widened so that all of them hold together."
+            ),
+            budget=360.0,
+            cuts=(
+                "training: 3,072 of 10,000 samples a contender fit the budget",
+                "accuracy: 797 of 5,000 test images fit the budget",
+            ),
+            margins={"accuracy.top1": 0.02},
+        )
     )
+
+
+def _with_words(view: ReportView) -> ReportView:
+    """The view with the headline that its findings give."""
+    asks = {(section.name, q.metric): q.asks for section in view.sections for q in section.questions}
+    loose = sum(not isinstance(outcome, Done) for section in view.sections for _, outcome in section.cells)
+    return replace(
+        view,
+        headline=headline(view.findings, view.data, view.level),
+        reasons=reasons(view.findings, asks),
+        caveats=caveats(view.findings, view.contenders, view.data, loose),
+    )
+
+
+MANY = (
+    "resnet18@scratch",
+    "resnet50@scratch",
+    "file:my <b>best</b> | net_[1](http://evil.example).pt",
+    "hf:a/*b*_c_`d`",
+)
+
+
+def example_of_many() -> ReportView:
+    """Four contenders, two of them with names that look like markup, on accuracy and speed."""
+    view = example_view()
+    accuracy, speed = view.sections[2], view.sections[3]
+    top1, latency = accuracy.questions[0], speed.questions[0]
+    level = dict(zip(MANY, (0.75, 0.82, 0.91, 0.915), strict=True))
+    seconds = dict(zip(MANY, (0.004, 0.0116, 0.0209, 0.0145), strict=True))
+    found = [
+        make_finding("accuracy", top1, (level[a], level[b]), a=a, b=b, n=2000, **_judge(level[b] - level[a]))
+        for a, b in combinations(MANY, 2)
+    ]
+    timed = [
+        make_finding("speed", latency, (seconds[a], seconds[b]), a=a, b=b, n=40, **_time(seconds[b] / seconds[a]))
+        for a, b in combinations(MANY, 2)
+    ]
+
+    def done(study: str) -> tuple[tuple[Cell, Done], ...]:
+        return tuple((c := _cell(study, i, name), Done(c.key, 3.0, 2000)) for i, name in enumerate(MANY))
+
+    return _with_words(
+        replace(
+            view,
+            contenders=tuple(_card(name, name[:8]) for name in MANY),
+            sections=(
+                replace(accuracy, questions=(top1,), findings=tuple(found), exhibits=(), cells=done("accuracy")),
+                replace(speed, questions=(latency,), findings=tuple(timed), exhibits=(), cells=done("speed")),
+            ),
+        )
+    )
+
+
+def _judge(gap: float) -> dict[str, object]:
+    verdict = Verdict.EQUIVALENT if abs(gap) < 0.01 else Verdict.B_BETTER
+    return {"effect": Effect(gap, gap - 0.012, gap + 0.012, 0.99), "verdict": verdict}
+
+
+def _time(ratio: float) -> dict[str, object]:
+    verdict = Verdict.A_BETTER if ratio > 1 else Verdict.B_BETTER
+    return {"effect": Effect(ratio, 0.97 * ratio, 1.03 * ratio, 0.99), "verdict": verdict}
 
 
 def _card(name: str, architecture: str) -> ContenderCard:

@@ -11,9 +11,11 @@ from netversus.errors import NetversusError
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Exhibit, Text
 from netversus.plan import Plan
-from netversus.records import Direction, Done, Finding, Role, Scale
+from netversus.records import Done, Finding, Role
+from netversus.report.caveats import caveats
 from netversus.report.headline import headline, reasons
 from netversus.report.rerun import rerun_command
+from netversus.report.soundness import flaw
 from netversus.report.view import ReportView, Section
 from netversus.store import RunStore
 from netversus.studies import find_studies
@@ -32,11 +34,11 @@ def build_view(store: RunStore, findings: Sequence[Finding]) -> ReportView:
     sections = tuple(_section(store, plan, name, findings) for name in plan.questions)
     unfinished = sum(not isinstance(outcome, Done) for section in sections for _, outcome in section.cells)
     return ReportView(
-        run_id=store.path.resolve().name,
+        run_id=store.name,
         created=store.created,
         netversus_version=__version__,
-        headline=headline(findings, plan.data, plan.request.level),
-        reasons=reasons(findings, plan.contenders, plan.data, unfinished),
+        headline=headline(findings, plan.data, plan.request.level, plan.baseline),
+        reasons=reasons(findings, _asks(plan)),
         contenders=plan.contenders,
         data=plan.data,
         level=plan.request.level,
@@ -46,11 +48,18 @@ def build_view(store: RunStore, findings: Sequence[Finding]) -> ReportView:
         sections=sections,
         sessions=store.sessions(),
         rerun=rerun_command(plan),
-        multiplicity=multiplicity(findings, plan.request.level),
+        caveats=caveats(findings, plan.contenders, plan.data, unfinished),
+        multiplicity=multiplicity(plan, findings),
         budget=plan.request.budget,
         cuts=plan.cuts,
         margins=dict(plan.request.margins),
+        baseline=plan.baseline,
     )
+
+
+def _asks(plan: Plan) -> dict[tuple[str, str], str]:
+    """(study, metric) -> the question in words."""
+    return {(study, q.metric): q.asks for study, questions in plan.questions.items() for q in questions}
 
 
 def _section(store: RunStore, plan: Plan, name: str, findings: Sequence[Finding]) -> Section:
@@ -76,8 +85,9 @@ def _exhibits(study: Study | None, evidence: StudyEvidence, name: str) -> Iterat
         return
     try:
         show = study.load_exhibit()
-        if show is not None:
-            yield from show(evidence)
+        for exhibit in show(evidence) if show is not None else ():
+            wrong = flaw(exhibit)
+            yield Text(f"A table or chart of {name} is left out: {wrong}.") if wrong else exhibit
     except Exception as error:  # noqa: BLE001 -- a study of somebody else's must not take the report down
         words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
         yield Text(f"Further tables and charts of {name} could not be made: {' '.join(words.split())}")
@@ -92,9 +102,9 @@ def _method(study: Study | None) -> str:
     return readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
 
 
-def multiplicity(findings: Sequence[Finding], level: float) -> str:
-    """How the run's error rate (1 - `level`) was shared among its comparisons, in words."""
-    primary, secondary = (_family(findings, role, level) for role in (Role.PRIMARY, Role.SECONDARY))
+def multiplicity(plan: Plan, findings: Sequence[Finding]) -> str:
+    """How the run's error rate was shared among its comparisons, in words."""
+    primary, secondary = (_comparisons(plan, role) for role in (Role.PRIMARY, Role.SECONDARY))
     said = []
     if primary == 1:
         said.append("The primary question has the whole error rate for itself.")
@@ -109,14 +119,7 @@ def multiplicity(findings: Sequence[Finding], level: float) -> str:
     return " ".join(said)
 
 
-def _family(findings: Sequence[Finding], role: Role, level: float) -> int:
-    """Among how many comparisons a role's error rate was shared: read off the levels that the analysis gave them."""
-    levels = [
-        f.effect.level for f in findings if f.effect is not None and f.role is role and not f.slice and _judged(f)
-    ]
-    return max((round((1 - level) / (1 - each)) for each in levels), default=0)
-
-
-def _judged(finding: Finding) -> bool:
-    """Whether chance enters: facts and descriptions are not judged."""
-    return finding.scale is not Scale.FACT and finding.direction is not Direction.NEITHER
+def _comparisons(plan: Plan, role: Role) -> int:
+    """Among how many comparisons a role's error rate is shared; 0 where it has none."""
+    asked = any(q.judged and q.role is role for questions in plan.questions.values() for q in questions)
+    return plan.family(role) if asked else 0

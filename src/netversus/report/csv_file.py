@@ -33,6 +33,8 @@ COLUMNS = (
     "n",
     "p_raw",
     "p_value",
+    "e_value",
+    "available",
     "further_units",
     "scope",
     "method",
@@ -64,4 +66,6 @@ def _cell(value: object) -> str:
     """Numbers in full, text so that no spreadsheet takes it for a formula."""
     if value is None or (isinstance(value, float) and not isfinite(value)):
         return ""
-    return csv_text(value) if isinstance(value, str) else repr(value)
+    if isinstance(value, str):
+        return csv_text(value)
+    return repr(float(value)) if isinstance(value, float) else str(value)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-# Control characters, marks that reorder or hide text, and halves of characters that no encoding can write.
+# Control characters, marks that reorder text, characters that show nothing, and halves that no encoding can write.
+# The joiners U+200C and U+200D and the variation selectors stay: Persian and emoji need them.
 _HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
 # What CommonMark (with tables, strikethrough and GitHub's formulas) may take for markup; an underscore within a word
 # and brackets that no address follows are text already.
@@ -27,7 +29,7 @@ def one_line(text: str) -> str:
 
 def _escape(character: str) -> str:
     code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def markdown_text(text: str) -> str:

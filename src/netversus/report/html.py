@@ -9,10 +9,9 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from netversus.exhibits import Chart, Diagram, Exhibit, Table, Text
-from netversus.quantities import duration
 from netversus.records import Cell, Done, Finding, Outcome, Scale, Verdict
 from netversus.report import scorecard, trust
 from netversus.report.escape import legible, one_line
@@ -27,12 +26,20 @@ from netversus.report.svg import (
     draw_marker,
     drawn_part,
 )
+from netversus.report.svg.element import text_width
 from netversus.report.tables import MOST_ROWS, TextTable, chart_text, diagram_text, table_text
 from netversus.report.view import ReportView, Section
 from netversus.wording import winner
 
 _WIDTHS = {"wide": 680.0, "narrow": 330.0}  # px; each picture is drawn for both, the style shows the one that fits
+_BESIDE = 368.0  # px that are left beside a picture
+_MOST_BESIDE = 14  # rows of a table beside a picture
+_CELL_PADDING = 13.0
+_WHOLE = 12  # characters of a name that is not wrapped
 _SIGNS = {
+    "better": "▲",
+    "worse": "▼",
+    "nothing": "",
     "equivalent": "=",
     "undecided": "?",
     "described": "·",
@@ -54,6 +61,11 @@ class _Figure:
     table: TextTable | None = None
     note: str = ""
 
+    @property
+    def beside(self) -> bool:
+        """Whether the table is small enough to stand, open, beside the picture on a wide screen."""
+        return self.table is not None and len(self.table.rows) <= _MOST_BESIDE and _table_width(self.table) <= _BESIDE
+
 
 def render(view: ReportView) -> str:
     """The whole page."""
@@ -66,6 +78,7 @@ def render(view: ReportView) -> str:
             style=Markup(_source("style.css")),  # noqa: S704 -- our own file
             hatches=draw_hatches(),
             cards=scorecard.score_cards(view),
+            grid=scorecard.primary_grid(view),
             figures={
                 s.name: [_figure(e, names, f"s{i}-{j}") for j, e in enumerate(s.exhibits)] for i, s in _numbered(view)
             },
@@ -97,10 +110,12 @@ def _environment() -> Environment:
         "breakable": _breakable,
         "prose": prose,
         "when": trust.when,
-        "duration": duration,
         "outcome": trust.outcome_text,
         "sign": _sign,
         "finding_sign": _finding_sign,
+        "command": _command,
+        "unbroken": _unbroken,
+        "verdict_first": _verdict_first,
     }
     environment.globals |= {
         "card": scorecard,
@@ -109,9 +124,9 @@ def _environment() -> Environment:
         "judged": _judged,
         "slices": _slices,
         "shared": _shared,
-        "settings": _settings,
         "loose_ends": _loose_ends,
         "is_refused": is_refused,
+        "signs": _SIGNS,
         "winner": winner,
         "most_rows": MOST_ROWS,
     }
@@ -129,14 +144,33 @@ def _visible(value: Any) -> Any:
     return legible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def _unbroken(sentence: str) -> str:
+    """A sentence of ours in which no line ends between a number and its %."""
+    return re.sub(r"(?<=\d) (?=%)", "\u00a0", sentence)
+
+
 def _parts(name: str) -> list[str]:
-    """A name in parts, between which it may be wrapped."""
-    return re.split(r"(?=[@:/?&])|(?<=[._-])", one_line(name))
+    """A name in parts, between which it may be wrapped; a short one is whole."""
+    shown = one_line(name)
+    return re.split(r"(?=[@:/?&])|(?<=[._-])", shown) if len(shown) > _WHOLE else [shown]
 
 
 def _breakable(name: str) -> Markup:
     """A name that is wrapped where its parts begin, not in the middle of one."""
     return Markup("<wbr>").join(_parts(name))
+
+
+def _command(command: str) -> Markup:
+    """A command that is wrapped between its words only; the text is the same."""
+    return Markup(" ").join(
+        Markup('<span class="word">{}</span>').format(word) for word in one_line(command).split(" ")
+    )
+
+
+def _verdict_first(headline: str) -> Markup:
+    """The headline with its advice strong, and less weight on what follows the colon."""
+    advice, colon, rest = _unbroken(legible(headline)).partition(": ")
+    return Markup("{}{}<span class='rest'>{}</span>").format(advice, colon, rest) if colon else escape(advice)
 
 
 def _by_name(names: Sequence[str]) -> Callable[[str], Markup]:
@@ -169,8 +203,18 @@ def _figure(exhibit: Exhibit, names: Sequence[str], key: str) -> _Figure:
     return _Figure(exhibit.title, exhibit.description, pictures, diagram_text(exhibit))
 
 
-def _figures(section: Section, names: Sequence[str], key: str) -> list[_Figure]:
-    return [_figure(exhibit, names, f"{key}-{place}") for place, exhibit in enumerate(section.exhibits)]
+def _table_width(table: TextTable) -> float:
+    """About how wide a table is, in px; a heading may be wrapped between the parts of its words."""
+    cells = [[row[i] for row in table.rows] for i in range(len(table.columns))]
+    heads = [[part for word in column.split() for part in _parts(word)] for column in table.columns]
+    return sum(
+        max(map(_text_width, [*head, *column]), default=0.0) + _CELL_PADDING
+        for head, column in zip(heads, cells, strict=True)
+    )
+
+
+def _text_width(text: str) -> float:
+    return text_width(text, 14.0)
 
 
 def _drawer(exhibit: Chart | Diagram, names: Sequence[str]) -> Callable[[float, str], Markup]:
@@ -212,12 +256,6 @@ def _shared(section: Section) -> list[str]:
     """The caveats that every judged finding of a section carries: they are said once."""
     found = [f.caveats for f in _judged(section) if not is_refused(f)]
     return [caveat for caveat in found[0] if all(caveat in each for each in found)] if len(found) > 1 else []
-
-
-def _settings(section: Section) -> str:
-    """The options of the study, as its first cell has them: all cells of a plan share them."""
-    options = section.cells[0][0].options if section.cells else {}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None)
 
 
 def _loose_ends(section: Section) -> list[tuple[Cell, Outcome | None]]:

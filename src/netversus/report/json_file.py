@@ -60,7 +60,7 @@ def _plain(value: Any) -> Any:
         return [_plain(each) for each in value]
     if isinstance(value, float) and not isfinite(value):
         return None
-    return value
+    return value.item() if hasattr(value, "item") else value  # a number of NumPy's from a study's exhibit
 
 
 def _text(text: str) -> str:

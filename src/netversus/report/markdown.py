@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from netversus.exhibits import Chart, Diagram, Exhibit, Text
@@ -9,12 +10,14 @@ from netversus.records import Done, Failed, Finding
 from netversus.report.escape import legible, markdown_text, one_line
 from netversus.report.scorecard import (
     NOTHING,
+    Grid,
     Row,
     ScoreCard,
     difference_text,
     finding_interval,
     finding_margin,
     level_texts,
+    primary_grid,
     sample_text,
     score_cards,
     verdict_text,
@@ -27,12 +30,15 @@ from netversus.report.trust import (
     environment_rows,
     margin_rows,
     outcome_text,
+    settings_text,
     trust_rows,
     unfinished,
     when,
 )
 from netversus.report.view import ReportView, Section
 
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_HTML = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)|<(?=[A-Za-z/!?])|!(?=\[)")
 _COLUMNS = ("question", "A", "B", "B against A", "interval", "margin", "rests on", "verdict")
 
 
@@ -41,7 +47,9 @@ def render(view: ReportView) -> str:
     parts = [
         f"# {markdown_text(view.headline)}",
         _bullets(view.reasons),
-        f"{_who(view)} on {markdown_text(view.data.name)}; run {_code(view.run_id)}, {when(view.created)}.",
+        _titled_bullets("Before believing it:", view.caveats),
+        f"{_who(view)} on {markdown_text(view.data.name)}.",
+        f"Run {_code(view.run_id)}, {markdown_text(when(view.created))}.",
         "## Score card",
         findings_table(view),
         *(part for section in view.sections for part in _section(section)),
@@ -61,7 +69,15 @@ def render(view: ReportView) -> str:
 
 def findings_table(view: ReportView) -> str:
     """The verdicts as a Markdown table: a row a question and pair; questions that got no finding say why."""
-    return "\n\n".join(_card(card, alone=len(view.contenders) == 2) for card in score_cards(view))
+    cards = [_card(card, alone=len(view.contenders) == 2) for card in score_cards(view)]
+    grid = primary_grid(view)
+    return "\n\n".join([*([_grid(grid)] if grid else []), *cards])
+
+
+def _grid(grid: Grid) -> str:
+    rows = [(name, *(words for _, words in row)) for name, row in zip(grid.names, grid.rows, strict=True)]
+    said = f"{grid.question.asks} A row speaks for its contender, against each of the others:"
+    return f"{markdown_text(said)}\n\n{_table(('', *grid.names), rows)}"
 
 
 def _card(card: ScoreCard, *, alone: bool) -> str:
@@ -98,8 +114,12 @@ def _section(section: Section) -> Iterator[str]:
     for exhibit in section.exhibits:
         yield _exhibit(exhibit)
     ended = [(cell, outcome) for cell, outcome in section.cells if not isinstance(outcome, Done)]
-    yield _bullets(f"{', '.join(c.contenders)}, seed {c.seed}: {': '.join(outcome_text(o))}" for c, o in ended)
+    lines = [f"{', '.join(c.contenders)}, seed {c.seed}: {': '.join(outcome_text(o))}" for c, o in ended]
+    yield _titled_bullets("Not measured whole:", lines)
     yield _method(section.method)
+    settings = settings_text(section)
+    if settings:
+        yield f"Settings: {markdown_text(settings)}."
     yield f"Measure it again:\n\n{_fence(section.rerun)}"
 
 
@@ -112,7 +132,7 @@ def _finding(section: Section, finding: Finding) -> str:
 def _slices(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
-    columns = ("within", "question", "A", "B", "B against A", "interval", "rests on", "verdict")
+    columns = ("within", "question", "A", "B", "B against A", "interval", "rests on")
     rows = [
         (
             f.slice,
@@ -121,7 +141,6 @@ def _slices(findings: Sequence[Finding]) -> str:
             difference_text(f),
             finding_interval(f),
             sample_text(f),
-            verdict_text(f),
         )
         for f in findings
     ]
@@ -145,14 +164,23 @@ def _titled(title: str, table: TextTable, note: str) -> str:
 
 
 def _method(method: str) -> str:
-    """The study's README, its headings below this report's; the first one is said already."""
+    """The study's README: its headings below this report's (the first one is said already), its HTML as text, its
+    pictures as links."""
     lines: list[str] = []
-    fenced = False
+    fence = ""
     for line in legible(method).strip().splitlines():
-        fenced ^= line.lstrip().startswith("```")
-        lines.append(f"##{line}" if line.startswith("#") and not fenced else line)
+        mark = _FENCE.match(line)
+        if mark and (not fence or line.strip().startswith(fence)):
+            fence = "" if fence else mark[1]
+        code = bool(fence or mark)
+        lines.append(line if code else _HTML.sub(_as_text, f"##{line}" if line.startswith("#") else line))
     kept = lines[1:] if lines and lines[0].startswith("### ") else lines
-    return "### Method\n\n" + "\n".join(kept).strip() if kept else ""
+    return "### Method\n\n" + "\n".join([*kept, fence]).strip() if kept else ""
+
+
+def _as_text(match: re.Match[str]) -> str:
+    """Code as it is; what would begin HTML or a picture behind a backslash."""
+    return match[0] if match[0].startswith("`") else f"\\{match[0]}"
 
 
 def _not_measured(view: ReportView) -> Iterator[str]:
@@ -192,6 +220,10 @@ def _who(view: ReportView) -> str:
     return " against ".join(markdown_text(card.name) for card in view.contenders)
 
 
+def _titled_bullets(title: str, lines: Sequence[str]) -> str:
+    return f"{title}\n\n{_bullets(lines)}" if lines else ""
+
+
 def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {markdown_text(line)}" for line in lines)
 
@@ -207,7 +239,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: Seque
 
 
 def _code(text: str) -> str:
-    return f"`{legible(text).replace('`', chr(39))}`"
+    return f"`{one_line(text).replace('`', chr(39))}`"
 
 
 def _fence(text: str) -> str:

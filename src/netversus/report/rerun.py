@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from netversus.plan import Plan, settled_options
+from netversus.records import Role
 from netversus.request import Request
 from netversus.studies import find_studies
+
+_SAID = {"contenders", "data", "studies", "seed", "budget", "options", "margins"}  # in their own way, or not at all
+_OF_THE_VERDICT = {"primary", "stop_when_decided", "stop_about", "stop_prior"}
 
 
 def rerun_command(plan: Plan, study: str = "") -> str:
@@ -21,7 +25,7 @@ def rerun_command(plan: Plan, study: str = "") -> str:
     studies = _with_providers(plan, study) if study else request.studies
     words = ["netversus", "compare", *request.contenders, "--data", request.data, "--seed", str(request.seed)]
     words += [word for name in studies for word in ("--study", name)]
-    words += list(_settings(request, studies if study else plan.questions))
+    words += list(_settings(plan, studies if study else tuple(plan.questions)))
     options = settled_options(plan)
     for name in options if not study else [s for s in plan.questions if s in studies]:
         words += list(_options(name, options.get(name, {})))
@@ -35,18 +39,18 @@ def _with_providers(plan: Plan, study: str) -> tuple[str, ...]:
     return tuple(name for name in plan.questions if name == study or name in needed)
 
 
-def _settings(request: Request, studies: Iterable[str]) -> Iterator[str]:
-    """The settings that are not the default ones; margins of the studies named only."""
-    defaults = Request()
-    for name in ("repeats", "level", "device"):
-        if getattr(request, name) != getattr(defaults, name):
-            yield from (f"--{name}", str(getattr(request, name)))
-    kept = set(studies)
-    for question, margin in request.margins.items():
-        if question.partition(".")[0] in kept:
-            yield from ("--margin", f"{question}={margin:g}")
-    if request.strict:
-        yield "--strict"
+def _settings(plan: Plan, studies: Sequence[str]) -> Iterator[str]:
+    """The settings that are not the default ones, as far as they concern the studies named."""
+    decides = any(q.role is Role.PRIMARY for name in studies for q in plan.questions[name])
+    said = _SAID if decides else _SAID | _OF_THE_VERDICT
+    for name, field in Request.model_fields.items():
+        value = getattr(plan.request, name)
+        if name not in said and value != field.default:
+            flag = f"--{name.replace('_', '-')}"
+            yield from (flag,) if value is True else (flag, str(value))
+    for question, margin in plan.request.margins.items():
+        if question.partition(".")[0] in studies:
+            yield from ("--margin", f"{question}={margin}")
 
 
 def _options(study: str, options: Mapping[str, Any]) -> Iterator[str]:

@@ -6,7 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
-from netversus.quantities import amount, difference, effect_text, interval_text, margin_text, rough_count, times
+from netversus.quantities import (
+    amount,
+    counted,
+    difference,
+    effect_text,
+    interval_text,
+    margin_text,
+    plural,
+    rough_count,
+    times,
+)
 from netversus.records import Done, Failed, Finding, Outcome, Question, Role, Scale, Skipped, Verdict
 from netversus.report.view import ReportView, Section
 from netversus.wording import winner
@@ -52,6 +62,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Grid:
+    """Several contenders against each other on the primary question; a cell speaks for the contender of its row.
+
+    `rows` holds a line a contender, with a (kind, words) pair for each contender in turn.
+    """
+
+    question: Question
+    names: tuple[str, ...]
+    rows: tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreCard:
     """Two contenders, question by question, under the studies that asked."""
 
@@ -63,10 +85,40 @@ class ScoreCard:
 def score_cards(view: ReportView) -> tuple[ScoreCard, ...]:
     """One card a pair of contenders, in the order of the request; the study with the primary question first."""
     sections = sorted(view.sections, key=lambda s: all(q.role is not Role.PRIMARY for q in s.questions))
-    return tuple(
-        ScoreCard(a.name, b.name, tuple((s, tuple(_rows(s, a.name, b.name))) for s in sections))
-        for a, b in combinations(view.contenders, 2)
-    )
+    return tuple(ScoreCard(a, b, tuple((s, tuple(_rows(s, a, b))) for s in sections)) for a, b in _pairs(view))
+
+
+def _pairs(view: ReportView) -> Iterator[tuple[str, str]]:
+    names = [card.name for card in view.contenders]
+    if view.baseline not in names:
+        yield from combinations(names, 2)
+        return
+    for name in names:
+        if name != view.baseline:
+            yield view.baseline, name
+
+
+def primary_grid(view: ReportView) -> Grid | None:
+    """Who beats whom on the first primary question; None for two contenders, whose card says it."""
+    primary = [(s, q) for s in view.sections for q in s.questions if q.role is Role.PRIMARY]
+    if len(view.contenders) < 3 or not primary:
+        return None
+    section, question = primary[0]
+    found = {(f.a, f.b): f for f in section.findings if f.metric == question.metric and not f.slice}
+    names = tuple(card.name for card in view.contenders)
+    rows = tuple(tuple(_grid_cell(found.get((n, m)) or found.get((m, n)), n) for m in names) for n in names)
+    return Grid(question, names, rows)
+
+
+def _grid_cell(finding: Finding | None, name: str) -> tuple[str, str]:
+    """A finding as the contender `name` sees it."""
+    if finding is None:
+        return "nothing", NOTHING
+    best = None if is_refused(finding) else winner(finding)
+    if best is not None:
+        return ("better", "better") if best == name else ("worse", "worse")
+    kind = "refused" if is_refused(finding) else _KINDS[finding.verdict]
+    return kind, verdict_text(finding)
 
 
 def _rows(section: Section, a: str, b: str) -> Iterator[Row]:
@@ -117,7 +169,8 @@ def further_text(finding: Finding) -> str:
     if is_refused(finding):
         return "; ".join(finding.caveats)
     if finding.verdict is Verdict.UNDECIDED and finding.further_units:
-        return f"about {rough_count(finding.further_units):,} more {units(finding.further_units, finding.paired_on)}"
+        unit = plural(finding.further_units, finding.paired_on)
+        return f"about {rough_count(finding.further_units):,} more {unit}"
     return ""
 
 
@@ -147,14 +200,11 @@ def sample_text(finding: Finding) -> str:
     """On how many paired units the finding rests."""
     if finding.scale is Scale.FACT:
         return "exact"
-    return f"{finding.n:,} {units(finding.n, finding.paired_on)}"
+    if finding.available is not None:
+        return f"{finding.n:,} of {counted(finding.available, finding.paired_on)}"
+    return counted(finding.n, finding.paired_on)
 
 
 def level_texts(finding: Finding) -> tuple[str, str]:
     """A's and B's own values."""
     return amount(finding.value_a, finding.unit), amount(finding.value_b, finding.unit)
-
-
-def units(count: int, name: str) -> str:
-    """The name of a unit, in the number that fits."""
-    return name if count == 1 else f"{name}s"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 
-from netversus.exhibits import Chart, Diagram, Scalar, Series, Table
+from netversus.exhibits import Block, Chart, Diagram, Scalar, Table
 from netversus.quantities import MINUS
 from netversus.report.scorecard import NOTHING
-from netversus.report.svg.scale import number_text
+from netversus.report.svg.scale import number_text, number_texts
 
+_SHORT = 24  # characters
 MOST_ROWS = 500  # of one table in a report for people; the JSON holds all
 
 
@@ -22,6 +25,11 @@ class TextTable:
     numeric: tuple[bool, ...]
     left_out: int = 0
 
+    @property
+    def short(self) -> tuple[bool, ...]:
+        """Which columns hold only short texts, which are better not wrapped."""
+        return tuple(all(len(row[i]) <= _SHORT for row in self.rows) for i in range(len(self.columns)))
+
 
 def table_text(table: Table) -> TextTable:
     """A study's table, formatted as the study wants it."""
@@ -32,23 +40,35 @@ def table_text(table: Table) -> TextTable:
 
 
 def chart_text(chart: Chart) -> TextTable:
-    """A chart's numbers: a row an x, a column a series, its interval behind it."""
-    xs = tuple(dict.fromkeys(x for series in chart.series for x in series.x))
+    """A chart's numbers: a row an x (in ascending order where they are numbers), a column a series, its interval
+    behind it."""
+    xs = _places(chart)
+    labels = number_texts(xs) if _numeric(xs) else tuple(cell_text(x, "") for x in xs)  # type: ignore[arg-type]
+    texts = _texts([y for series in chart.series for y in series.y])
+    ends = _texts([end for series in chart.series for end in (*series.low, *series.high)])
     columns, cells = [chart.x_label], []
     for series in chart.series:
         columns.append(series.name)
-        cells.append(dict(zip(series.x, (number_text(y) for y in series.y), strict=True)))
+        cells.append(dict(zip(series.x, map(texts, series.y), strict=True)))
         if series.low and series.high:
+            pairs = zip(series.low, series.high, strict=True)
             columns.append(f"{series.name}, interval")
-            cells.append(dict(zip(series.x, _intervals(series), strict=True)))
-    rows = tuple((cell_text(x, ""), *(column.get(x, NOTHING) for column in cells)) for x in xs[:MOST_ROWS])
+            cells.append(dict(zip(series.x, (f"[{ends(low)}, {ends(high)}]" for low, high in pairs), strict=True)))
+    rows = tuple((label, *(column.get(x, NOTHING) for column in cells)) for x, label in zip(xs, labels, strict=True))
     numeric = (_numeric(xs), *(True for _ in cells))
-    return TextTable(tuple(columns), rows, numeric, max(0, len(xs) - MOST_ROWS))
+    return TextTable(tuple(columns), rows[:MOST_ROWS], numeric, max(0, len(xs) - MOST_ROWS))
 
 
-def _intervals(series: Series) -> tuple[str, ...]:
-    pairs = zip(series.low, series.high, strict=True)
-    return tuple(f"[{number_text(low)}, {number_text(high)}]" for low, high in pairs)
+def _places(chart: Chart) -> tuple[float | str, ...]:
+    """Every x of a chart once."""
+    xs = dict.fromkeys(x for series in chart.series for x in series.x)
+    return tuple(sorted(xs) if _numeric(tuple(xs)) else xs)
+
+
+def _texts(values: Sequence[float]) -> Callable[[float], str]:
+    """How each of some values that stand together is said."""
+    said = dict(zip(values, number_texts(values), strict=True))
+    return lambda value: said.get(value, number_text(value))
 
 
 def diagram_text(diagram: Diagram) -> TextTable:
@@ -58,18 +78,22 @@ def diagram_text(diagram: Diagram) -> TextTable:
     for i in range(stages):
         blocks = [row[i] if i < len(row) else None for _, row in diagram.rows]
         label = next(block.label for block in blocks if block)
-        rows.append((label, *(f"{block.units} ({block.detail})" if block else NOTHING for block in blocks)))
+        rows.append((label, *map(_block, blocks)))
     columns = ("stage", *(f"{name}: blocks" for name, _ in diagram.rows))
     return TextTable(columns, tuple(rows), (False, *(False for _ in diagram.rows)))
 
 
+def _block(block: Block | None) -> str:
+    if block is None:
+        return NOTHING
+    return f"{block.units} ({block.detail})" if block.detail else str(block.units)
+
+
 def cell_text(value: Scalar, form: str) -> str:
     """One cell. A value that its format does not fit is shown as it is."""
-    if value is None or (isinstance(value, float) and not isfinite(value)):
-        return NOTHING
     if isinstance(value, str):
         return value
-    if not form:
+    if not form or value is None or not isfinite(value):
         return number_text(value)
     try:
         text = format(value, form)
@@ -78,6 +102,5 @@ def cell_text(value: Scalar, form: str) -> str:
     return text.replace("-", MINUS, 1) if text.startswith("-") else text
 
 
-def _numeric(values: object) -> bool:
-    assert isinstance(values, list | tuple)
-    return all(value is None or isinstance(value, int | float) for value in values)
+def _numeric(values: Sequence[Scalar]) -> bool:
+    return all(value is None or isinstance(value, Real) for value in values)

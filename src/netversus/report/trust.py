@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from netversus.quantities import duration, margin_text
 from netversus.records import Cell, ContenderCard, DataCard, Done, Failed, Finding, Outcome, Preprocessing, Session
-from netversus.report.view import ReportView
+from netversus.report.view import ReportView, Section
 from netversus.wording import plain_error_rate
 
 FEWEST_SEEDS = 3
@@ -39,6 +39,9 @@ def trust_rows(view: ReportView) -> Iterator[tuple[str, str]]:
         yield "The verdicts speak of", " and ".join(f"these {scope}" for scope in scopes)
     ended = [outcome for section in view.sections for _, outcome in section.cells]
     done = sum(isinstance(outcome, Done) for outcome in ended)
+    if any(finding.available is not None for finding in view.findings):
+        words = "in a recorded shuffle, until the primary verdict was certain"
+        yield "Images read", f"{words}; the intervals are confidence sequences, which hold whenever one stops"
     yield "Work planned", f"{done:,} of {len(ended):,} cells were measured whole"
     yield "Files skipped", f"{len(view.data.skipped):,}"
     yield "Time budget", "none" if view.budget is None else duration(view.budget)
@@ -78,6 +81,12 @@ def outcome_text(outcome: Outcome | None) -> tuple[str, str]:
     return ("failed", outcome.error) if isinstance(outcome, Failed) else ("skipped", outcome.reason)
 
 
+def settings_text(section: Section) -> str:
+    """The options of a study, as its first cell has them: all cells of a plan share them."""
+    options = section.cells[0][0].options if section.cells else {}
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None)
+
+
 def contender_rows(cards: Sequence[ContenderCard]) -> Iterator[Attribute]:
     """The contenders side by side."""
     yield Attribute("named as", tuple(card.spec for card in cards))
@@ -93,7 +102,8 @@ def contender_rows(cards: Sequence[ContenderCard]) -> Iterator[Attribute]:
 
 
 def _preprocessing(steps: Preprocessing) -> str:
-    resize = f"shorter side to {steps.resize} px, " if steps.resize else ""
+    which = "both sides" if steps.squash else "shorter side"
+    resize = f"{which} to {steps.resize} px, " if steps.resize else ""
     numbers = (" ".join(f"{value:.4g}" for value in values) for values in (steps.mean, steps.std))
     smooth = "" if steps.antialias else ", no antialiasing"
     return f"{resize}crop {steps.crop} px, {steps.interpolation}{smooth}; mean {next(numbers)}, std {next(numbers)}"
@@ -130,8 +140,10 @@ def _changes(records: Sequence[Mapping[str, str]], key: str) -> tuple[str, ...]:
 
 
 def when(stamp: str) -> str:
-    """An ISO 8601 time for people; what is none is left as it is."""
+    """An ISO 8601 time (UTC where it does not say) for people; what is none is left as it is."""
     try:
-        return f"{datetime.fromisoformat(stamp):%d %B %Y, %H:%M UTC}".removeprefix("0")
+        moment = datetime.fromisoformat(stamp)
     except ValueError:
         return stamp
+    universal = moment.astimezone(UTC) if moment.tzinfo else moment
+    return f"{universal:%d %B %Y, %H:%M UTC}".removeprefix("0")

@@ -35,10 +35,12 @@ class Section:
 class ReportView:
     """A run, ready to be shown.
 
-    `headline` is the verdict in one sentence, `reasons` what it rests on. `level` is the confidence level of the
-    whole run; `multiplicity` says in words how its error rate is shared among the questions. `budget` is in
-    seconds, `cuts` says a line each what was shortened to fit it. `margins` are those that the user set
-    ("study.metric" -> margin). `created` is ISO 8601, UTC. `rerun` is the command that measures all of it again.
+    `headline` is the verdict in one sentence, `reasons` (three at most) what it rests on, `caveats` what must be known
+    before it is believed. `level` is the confidence level of the whole run; `multiplicity` says in words how its
+    error rate is shared among the questions. `budget` is in seconds, `cuts` says a line each what was shortened to
+    fit it. `margins` are those that the user set ("study.metric" -> margin). `created` is ISO 8601, UTC. `rerun` is
+    the command that measures all of it again. `baseline` names the contender that the others are compared with,
+    empty where every pair is.
     """
 
     run_id: str
@@ -55,10 +57,12 @@ class ReportView:
     sections: tuple[Section, ...]
     sessions: tuple[Session, ...]
     rerun: str
+    caveats: tuple[str, ...] = ()
     multiplicity: str = ""
     budget: float | None = None
     cuts: tuple[str, ...] = ()
     margins: Mapping[str, float] = field(default_factory=dict)
+    baseline: str = ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:

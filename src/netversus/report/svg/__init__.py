@@ -6,9 +6,18 @@ classes (`c0`, `c1`, ...), so that light, dark and print agree; each series has 
 
 from __future__ import annotations
 
-from netversus.report.svg.chart import draw_chart, drawn_part
+from netversus.report.svg.chart import KINDS, draw_chart, drawn_part
 from netversus.report.svg.diagram import draw_diagram
 from netversus.report.svg.interval import draw_interval
 from netversus.report.svg.marker import Identity, draw_hatches, draw_marker
 
-__all__ = ["Identity", "draw_chart", "draw_diagram", "draw_hatches", "draw_interval", "draw_marker", "drawn_part"]
+__all__ = [
+    "KINDS",
+    "Identity",
+    "draw_chart",
+    "draw_diagram",
+    "draw_hatches",
+    "draw_interval",
+    "draw_marker",
+    "drawn_part",
+]

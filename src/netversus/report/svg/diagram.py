@@ -20,16 +20,21 @@ _PAD = 9.0
 _GAP = 16.0  # between stages, room for an arrow
 _HEAD = 40.0  # label and detail of a stage
 _NAME = 24.0
+_BELOW = 14.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """One stage: how many boxes stand side by side, and how wide and high its frame is for every contender."""
+    """One stage: how many boxes stand side by side, and how wide its frame is, for every contender."""
 
     index: int
     across: int
     width: float
-    height: float
+
+    def height(self, block: Block) -> float:
+        """How high the frame is around a contender's boxes."""
+        lines = max(1, -(-block.units // self.across))
+        return lines * _STEP - (_STEP - _UNIT) + 2 * _PAD
 
 
 def draw_diagram(diagram: Diagram, *, width: float, contenders: Sequence[str], key: str) -> Markup:
@@ -38,15 +43,22 @@ def draw_diagram(diagram: Diagram, *, width: float, contenders: Sequence[str], k
     if not columns:
         return Markup("")
     looks = identities([name for name, _ in diagram.rows], contenders)
-    bands = list(_bands(columns, width))
-    heights = [len(diagram.rows) * (_NAME + _HEAD + max(c.height for c in band) + 14) for band in bands]
+    lines = [
+        (band, name, blocks, look)
+        for band in _bands(columns, width)
+        for (name, blocks), look in zip(diagram.rows, looks, strict=True)
+        if len(blocks) > band[0].index
+    ]
+    heights = [_height(blocks, band) for band, _, blocks, _ in lines]
     root = picture(width, sum(heights), diagram.title, diagram.description, key, "chart diagram")
-    top = 0.0
-    for band, height in zip(bands, heights, strict=True):
-        for place, ((name, blocks), look) in enumerate(zip(diagram.rows, looks, strict=True)):
-            _draw_row(root, name, blocks, look, band, top + place * height / len(diagram.rows), width)
-        top += height
+    for place, (band, name, blocks, look) in enumerate(lines):
+        _draw_row(root, name, blocks, look, band, sum(heights[:place]), width)
     return markup(root)
+
+
+def _height(blocks: Sequence[Block], band: Sequence[_Column]) -> float:
+    """The height of one contender's stages of a band, with its name above and room below."""
+    return _NAME + _HEAD + max(c.height(blocks[c.index]) for c in band if c.index < len(blocks)) + _BELOW
 
 
 def _columns(diagram: Diagram, width: float) -> list[_Column]:
@@ -58,8 +70,7 @@ def _columns(diagram: Diagram, width: float) -> list[_Column]:
         across = max(1, min(most, max(_COLUMNS, -(-most // _MOST_LINES)), int((width - 2 * _PAD) / _STEP)))
         text = max(text_width(t) for block in blocks for t in (block.label, block.detail))
         inner = max(across * _STEP - (_STEP - _UNIT), min(text, 130.0))
-        lines = -(-most // across)
-        columns.append(_Column(index, across, inner + 2 * _PAD, lines * _STEP - (_STEP - _UNIT) + 2 * _PAD))
+        columns.append(_Column(index, across, inner + 2 * _PAD))
     return columns
 
 
@@ -97,9 +108,7 @@ def _draw_stage(root: Element, block: Block, look: Identity, column: _Column, x:
     inner = column.width - 4
     add(root, "text", shortened(block.label, inner), x=x, y=top + 16, class_="name")
     add(root, "text", shortened(block.detail, inner), x=x, y=top + 31, class_="tick")
-    lines = max(1, -(-block.units // column.across))
-    height = lines * _STEP - (_STEP - _UNIT) + 2 * _PAD
-    add(root, "rect", x=x, y=top + _HEAD, width=column.width, height=height, rx=5, class_="frame")
+    add(root, "rect", x=x, y=top + _HEAD, width=column.width, height=column.height(block), rx=5, class_="frame")
     plain = block.units - min(block.marked, block.units)
     for i in range(block.units):
         line, place = divmod(i, column.across)

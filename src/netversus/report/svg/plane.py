@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
+from typing import TypeVar
 from xml.etree.ElementTree import Element
 
 from netversus.exhibits import Chart, Series
@@ -17,6 +18,7 @@ _MOST_MARKS = 40  # beyond this many points a line carries its markers at interv
 _HEAD = 30.0  # room for the label above the y axis
 _FOOT = 42.0  # room for the ticks and the label under the x axis
 _RIGHT = 14.0
+_P = TypeVar("_P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,36 +87,46 @@ def _draw_axes(root: Element, chart: Chart, axes: _Axes, width: float) -> None:
 
 
 def _draw_intervals(root: Element, kind: str, series: Series, look: Identity, axes: _Axes) -> None:
-    """A band along a line, a whisker through a dot."""
+    """A band along a line, a whisker through a dot; an end without limit reaches the edge."""
     known = zip(series.x, series.low, series.high, strict=False)  # both ends are empty where there is none
-    ends = [(axes.place(x), axes.y(lo), axes.y(hi)) for x, lo, hi in known if isfinite(lo) and isfinite(hi)]
-    if kind == "line" and len(ends) > 1:
-        outline = [(x, high) for x, _, high in ends] + [(x, low) for x, low, _ in reversed(ends)]
-        add(root, "polygon", points=_points(outline), class_=f"band {look.colour}")
-        return
-    for x, low, high in ends:
-        whisker = f"M{x:.2f} {low:.2f}V{high:.2f}M{x - 4:.2f} {low:.2f}h8M{x - 4:.2f} {high:.2f}h8"
-        add(root, "path", d=whisker, class_=f"line {look.colour}")
+    ends = ((axes.place(x), axes.y(lo), axes.y(hi)) if _is_known(x, lo, hi) else None for x, lo, hi in known)
+    for part in _unbroken(ends):
+        if kind == "line" and len(part) > 1:
+            outline = [(x, high) for x, _, high in part] + [(x, low) for x, low, _ in reversed(part)]
+            add(root, "polygon", points=_points(outline), class_=f"band {look.colour}")
+            continue
+        for x, low, high in part:
+            whisker = f"M{x:.2f} {low:.2f}V{high:.2f}M{x - 4:.2f} {low:.2f}h8M{x - 4:.2f} {high:.2f}h8"
+            add(root, "path", d=whisker, class_=f"line {look.colour}")
 
 
 def _draw_values(root: Element, kind: str, series: Series, look: Identity, axes: _Axes) -> None:
+    pairs = list(zip(series.x, series.y, strict=True))
     if kind == "line":
         dash = look.dash or "none"
-        for stretch in _stretches(series, axes):
-            add(root, "polyline", points=_points(stretch), class_=f"line {look.colour}", stroke_dasharray=dash)
-    every = max(1, -(-len(series.x) // _MOST_MARKS))
-    for x, y in list(zip(series.x, series.y, strict=True))[::every]:
-        if isfinite(y):
+        for part in _unbroken((axes.place(x), axes.y(y)) if _is_finite(x, y) else None for x, y in pairs):
+            add(root, "polyline", points=_points(part), class_=f"line {look.colour}", stroke_dasharray=dash)
+    every = max(1, -(-len(pairs) // _MOST_MARKS))
+    for x, y in pairs[::every]:
+        if _is_finite(x, y):
             tip = f"{series.name}: {number_text(y)} at {x if isinstance(x, str) else number_text(x)}"
             mark(root, look, axes.place(x), axes.y(y), tip=tip)
 
 
-def _stretches(series: Series, axes: _Axes) -> Iterator[list[tuple[float, float]]]:
+def _is_finite(x: float | str, y: float) -> bool:
+    return isfinite(y) and (isinstance(x, str) or isfinite(x))
+
+
+def _is_known(x: float | str, low: float, high: float) -> bool:
+    return _is_finite(x, 0.0) and not isnan(low) and not isnan(high)
+
+
+def _unbroken(places: Iterable[_P | None]) -> Iterator[list[_P]]:
     """The unbroken parts of a line: a value that is missing breaks it."""
-    part: list[tuple[float, float]] = []
-    for x, y in zip(series.x, series.y, strict=True):
-        if isfinite(y):
-            part.append((axes.place(x), axes.y(y)))
+    part: list[_P] = []
+    for place in places:
+        if place is not None:
+            part.append(place)
         elif part:
             yield part
             part = []

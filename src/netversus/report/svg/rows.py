@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, isnan
 from xml.etree.ElementTree import Element
 
 from netversus.exhibits import Chart, Series
 from netversus.report.svg.element import FONT, add, picture, shortened, text_width
 from netversus.report.svg.legend import draw_legend, legend_height
 from netversus.report.svg.marker import Identity, bar, mark
-from netversus.report.svg.scale import Scale, fit_scale, number_text
+from netversus.report.svg.scale import Scale, fit_scale, number_text, number_texts
 
 _BAR = 13.0
 _STEP = 16.0  # from one series' bar to the next
@@ -22,11 +22,13 @@ _WIDEST_LABEL = 0.3  # of the picture; where labels are longer, each stands abov
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where things lie: the values' scale, the labels' width (0: above their bars), the height of a category."""
+    """Where things lie: the values' scale, the labels' width (0: above their bars), the height of a category. And
+    what is written beside each value."""
 
     scale: Scale
     labels: float
     pitch: float
+    texts: Mapping[float, str]
 
     @property
     def lead(self) -> float:
@@ -53,11 +55,13 @@ def _layout(chart: Chart, labels: Sequence[str], width: float) -> _Layout:
     widest = max(text_width(label) for label in labels)
     beside = widest + 12 if widest <= _WIDEST_LABEL * width else 0.0
     values = [v for series in chart.series for v in (*series.y, *series.low, *series.high)]
-    numbers = max(text_width(number_text(y)) for series in chart.series for y in series.y) + 12
+    heights = [y for series in chart.series for y in series.y if isfinite(y)]
+    texts = dict(zip(heights, number_texts(heights), strict=True))
+    numbers = max(map(text_width, texts.values())) + 12
     zero = chart.kind == "bar" or chart.y_from_zero
     scale = fit_scale(values, beside or 6.0, width - numbers, zero=zero, about=max(3, int(width / 130)))
     pitch = _STEP * len(chart.series) + _GAP + (0.0 if beside else FONT + 6)
-    return _Layout(scale, beside, pitch)
+    return _Layout(scale, beside, pitch, texts)
 
 
 def _label(x: float | str) -> str:
@@ -84,25 +88,24 @@ def _draw_category(
         for i, x in enumerate(series.x):
             if _label(x) == label and isfinite(series.y[i]):
                 y = top + layout.lead + place * _STEP + _STEP / 2
-                _draw_value(root, chart.kind, series, i, look, layout.scale, y)
+                _draw_value(root, chart.kind, series, i, look, layout, y)
 
 
-def _draw_value(root: Element, kind: str, series: Series, i: int, look: Identity, scale: Scale, y: float) -> None:
-    value, end = series.y[i], scale(series.y[i])
-    tip = f"{series.name}: {number_text(value)}"
+def _draw_value(root: Element, kind: str, series: Series, i: int, look: Identity, layout: _Layout, y: float) -> None:
+    """One bar or dot with its whisker; its number stands to the right of all of it."""
+    scale, value = layout.scale, series.y[i]
+    place, text = scale(value), layout.texts[value]
+    tip = f"{series.name}: {text}"
+    right = place
     if kind == "bar":
         zero = scale(0.0)
-        bar(root, look, min(zero, end), y - _BAR / 2, abs(end - zero), _BAR, tip)
-    if series.low and series.high and isfinite(series.low[i]) and isfinite(series.high[i]):
+        bar(root, look, min(zero, place), y - _BAR / 2, abs(place - zero), _BAR, tip)
+        right = max(place, zero)
+    if series.low and series.high and not isnan(series.low[i]) and not isnan(series.high[i]):
         low, high = scale(series.low[i]), scale(series.high[i])
-        css = "whisker" if kind == "bar" else f"line {look.colour}"
-        add(
-            root,
-            "path",
-            d=f"M{low:.2f} {y:.2f}H{high:.2f}M{low:.2f} {y - 3:.2f}v6M{high:.2f} {y - 3:.2f}v6",
-            class_=css,
-        )
-        end = max(end, high)
+        whisker = f"M{low:.2f} {y:.2f}H{high:.2f}M{low:.2f} {y - 3:.2f}v6M{high:.2f} {y - 3:.2f}v6"
+        add(root, "path", d=whisker, class_="whisker" if kind == "bar" else f"line {look.colour}")
+        right = max(right, high)
     if kind == "dot":
-        mark(root, look, scale(value), y, tip=tip)
-    add(root, "text", number_text(value), x=max(end, scale(value)) + 8, y=y + 4, class_="tick")
+        mark(root, look, place, y, tip=tip)
+    add(root, "text", text, x=right + 8, y=y + 4, class_="tick")

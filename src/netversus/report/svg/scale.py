@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, isfinite, isinf, isnan, log10
 
 from netversus.quantities import MINUS, amount
 
@@ -72,7 +72,21 @@ def tick_text(value: float, step: float) -> str:
 
 def number_text(value: float | None) -> str:
     """A value in a data table or a tip: four digits, thousands apart."""
-    if value is None or not isfinite(value):
+    if value is None or isnan(value):
         return "–"
+    if isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
     text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.4g}"
     return text.replace("-", MINUS, 1) if text.startswith("-") else text
+
+
+def number_texts(values: Sequence[float]) -> tuple[str, ...]:
+    """Values that stand under or beside each other, with equally many decimals where that hides nothing."""
+    sizes = [abs(value) for value in values if isfinite(value) and value]
+    decimals = 3 - floor(log10(max(sizes))) if sizes else 0
+    if not 0 < decimals < 8 or any(abs(round(size, decimals) - size) > 0.005 * size for size in sizes):
+        return tuple(number_text(value) for value in values)
+    finite = {value: f"{value:.{decimals}f}" for value in values if isfinite(value)}
+    spare = min(len(text) - len(text.rstrip("0")) for text in finite.values())
+    kept = {value: (text[:-spare] if spare else text).rstrip(".") for value, text in finite.items()}
+    return tuple(kept[v].replace("-", MINUS, 1) if v in kept else number_text(v) for v in values)

@@ -1,0 +1,66 @@
+"""Whether what a study's `exhibit` function gave can be shown at all: a study is somebody else's code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from numbers import Real
+
+from netversus.exhibits import Chart, Diagram, Series, Table, Text
+from netversus.report.svg import KINDS
+
+
+def flaw(exhibit: object) -> str:
+    """What is wrong with an exhibit, in words; empty where nothing is."""
+    match exhibit:
+        case Text():
+            found = _text(exhibit)
+        case Table():
+            found = _table(exhibit)
+        case Chart():
+            found = _chart(exhibit)
+        case Diagram():
+            found = _diagram(exhibit)
+        case _:
+            return f"expected a Text, Table, Chart or Diagram, got {type(exhibit).__name__}"
+    return next(found, "")
+
+
+def _text(text: Text) -> Iterator[str]:
+    if not isinstance(text.text, str):
+        yield f"a Text holds a str, got {type(text.text).__name__}"
+
+
+def _table(table: Table) -> Iterator[str]:
+    for number, row in enumerate(table.rows, start=1):
+        if len(row) != len(table.columns):
+            yield f"row {number} of {table.title!r} has {len(row)} cells under {len(table.columns)} columns"
+    if not all(cell is None or isinstance(cell, str | Real) for cell in chain.from_iterable(table.rows)):
+        yield f"a cell of {table.title!r} is neither text nor a number"
+
+
+def _chart(chart: Chart) -> Iterator[str]:
+    if chart.kind not in KINDS:
+        yield f"{chart.title!r} is a chart of kind {chart.kind!r}, known are {', '.join(KINDS)}"
+    for series in chart.series:
+        yield from _series(series)
+
+
+def _series(series: Series) -> Iterator[str]:
+    if len(series.y) != len(series.x):
+        yield f"series {series.name!r} has {len(series.x)} x and {len(series.y)} y"
+    if len(series.low) != len(series.high) or len(series.low) not in (0, len(series.x)):
+        yield f"series {series.name!r} has {len(series.low)} and {len(series.high)} ends for {len(series.x)} values"
+    if not _numbers((*series.y, *series.low, *series.high)) or not _numbers(x for x in series.x if type(x) is not str):
+        yield f"series {series.name!r} holds what is no number"
+
+
+def _diagram(diagram: Diagram) -> Iterator[str]:
+    for _, blocks in diagram.rows:
+        for block in blocks:
+            if not isinstance(block.units, int) or block.units < 0 or block.marked < 0:
+                yield f"block {block.label!r} of {diagram.title!r} has {block.units!r} units"
+
+
+def _numbers(values: Iterable[object]) -> bool:
+    return all(isinstance(value, Real) for value in values)

@@ -1,0 +1,322 @@
+"""The HTML report: one file that asks for nothing, shows everything, and takes no text for markup."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from netversus.exhibits import Chart, Diagram, Series, Table
+from netversus.records import Done, Failed, Skipped
+from netversus.report.escape import legible, one_line
+from netversus.report.html import render
+from netversus.report.svg.marker import HATCHES
+from netversus.report.view import ReportView
+
+from .conftest import A, B
+from .hostile import PAYLOADS, poisoned
+from .page import Element, read_page, squeezed
+
+CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+
+
+@pytest.fixture(scope="module", params=["two", "many"])
+def shown(request: pytest.FixtureRequest) -> tuple[ReportView, str]:
+    from .conftest import example_of_many, example_view
+
+    view = example_view() if request.param == "two" else example_of_many()
+    return view, render(view)
+
+
+def _says(page: Element, text: str) -> bool:
+    return squeezed(legible(text)) in squeezed(page.text) or squeezed(one_line(text)) in squeezed(page.text)
+
+
+# -- one file that asks for nothing
+
+
+def test_the_page_loads_nothing_and_runs_nothing(shown: tuple[ReportView, str]):
+    page = read_page(shown[1])
+    assert not page.all("script", "link", "iframe", "object", "embed", "img", "form", "base", "video", "audio", "use")
+    for element in page.walk():
+        for name, value in element.attributes.items():
+            assert not name.startswith("on"), (element.tag, name)
+            assert name not in ("src", "srcset", "action", "formaction", "xlink:href", "ping"), (element.tag, name)
+            if name == "href":
+                assert value.startswith("#"), value
+            assert not re.match(r"(?i)\s*(https?:|//|javascript:|data:)", value), (element.tag, name, value)
+
+
+def test_the_style_loads_nothing(shown: tuple[ReportView, str]):
+    (style,) = read_page(shown[1]).all("style")
+    assert "@import" not in style.own_text
+    assert "url(" not in style.own_text
+    assert "</" not in style.own_text
+
+
+def test_a_strict_policy_stands_before_all_that_it_governs(shown: tuple[ReportView, str]):
+    (head,) = read_page(shown[1]).all("head")
+    metas = head.all("meta")
+    assert metas[0].attributes == {"charset": "utf-8"}
+    assert metas[1].attributes == {"http-equiv": "Content-Security-Policy", "content": CSP}
+
+
+def test_the_page_is_small_and_utf_8(shown: tuple[ReportView, str]):
+    assert shown[1].startswith("<!DOCTYPE html>")
+    assert len(shown[1].encode("utf-8")) < 200_000
+
+
+def test_the_same_view_gives_the_same_page(view: ReportView):
+    assert render(view) == render(view)
+
+
+# -- no text is taken for markup
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_text_of_a_view_becomes_markup(view: ReportView, payload: str):
+    spare = frozenset({"method"})
+    clean, attacked = (read_page(render(each)) for each in (view, poisoned(view, payload, spare=spare)))
+    assert _tags(attacked) == _tags(clean)
+    assert {n for e in attacked.walk() for n in e.attributes} <= {n for e in clean.walk() for n in e.attributes}
+
+
+def _tags(page: Element) -> tuple[Counter[str], set[str]]:
+    """How many elements of each kind there are, but for those that only say where a line may break; and of what kinds
+    the pictures are made, which may hold more or fewer of each where a label is longer."""
+    drawn = [e for svg in page.all("svg") for e in svg.walk()]
+    inside = {id(e) for e in drawn}
+    others = (e for e in page.walk() if id(e) not in inside and e.tag != "wbr" and e.attributes.get("class") != "word")
+    return Counter(e.tag for e in others), {e.tag for e in drawn}
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_a_method_text_brings_no_html_of_its_own(view: ReportView, payload: str):
+    sections = tuple(replace(section, method=f"# title\n\nplain {payload}") for section in view.sections)
+    page = read_page(render(replace(view, sections=sections)))
+    assert not page.all("script", "img", "iframe")
+    assert not [e for e in page.walk() if "onmouseover" in e.attributes or "onerror" in e.attributes]
+    assert all(e.attributes["href"].startswith("#") for e in page.all("a"))
+
+
+def test_hostile_names_are_shown_as_what_they_are(view: ReportView):
+    page = read_page(render(view))
+    for text in ("<script>alert(1)</script>.png", "train/=HYPERLINK(|evil|).jpg", "train/two\\nlines \\u202egnp.exe",
+                 "train/caf\\udce9.png", "nine | <b>9</b>", "Traceback <most recent>"):  # fmt: skip
+        assert text in page.text, text
+
+
+def test_what_hides_or_reorders_text_is_nowhere_in_the_page(view: ReportView):
+    html = render(poisoned(view, PAYLOADS[-1]))
+    for character in "\u202e\u2066\u200b\xad\x00\x1b\udc80\U000e0041":
+        assert character not in html
+    assert "\\u202e" in html
+
+
+# -- everything is shown
+
+
+def test_every_finding_is_shown_with_its_words_and_its_expert_words(shown: tuple[ReportView, str]):
+    view, html = shown
+    page = read_page(html)
+    for finding in view.findings:
+        if not finding.slice:
+            for words in (finding.sentence, finding.expert, *finding.caveats):
+                assert _says(page, words), words
+        else:
+            assert _says(page, finding.slice)
+
+
+def test_every_question_stands_in_the_score_card_also_those_without_a_finding(view: ReportView):
+    (card,) = [e for e in read_page(render(view)).all("section") if e.attributes["id"] == "score-card"]
+    for section in view.sections:
+        for question in section.questions:
+            assert _says(card, question.asks), question.asks
+    assert _says(card, "nothing was observed that could be compared")
+    assert _says(card, "training left the real numbers at step 41")
+    assert _says(card, "the machine is not quiet")
+
+
+def test_the_headline_comes_first_then_three_reasons_then_what_speaks_against_believing(view: ReportView):
+    (header,) = read_page(render(view)).all("header")
+    (h1,) = header.all("h1")
+    assert squeezed(h1.text) == view.headline
+    (reasons,) = header.of_class("reasons")
+    assert [squeezed(li.text) for li in reasons.all("li")] == list(view.reasons)
+    assert len(view.reasons) == 3
+    assert [squeezed(p.text) for p in header.of_class("caveat")] == list(view.caveats)
+    order = [e.attributes.get("class", e.tag) for e in header.walk()]
+    assert order.index("h1") < order.index("reasons") < order.index("caveat")
+
+
+def test_every_ending_that_is_not_done_is_shown_with_its_reason(view: ReportView):
+    page = read_page(render(view))
+    for section in view.sections:
+        for _, outcome in section.cells:
+            if isinstance(outcome, Failed):
+                assert _says(page, outcome.error)
+                assert _says(page, outcome.details)
+            if isinstance(outcome, Skipped):
+                assert _says(page, outcome.reason)
+
+
+def test_a_cell_that_has_not_ended_is_shown_as_unfinished(view: ReportView):
+    accuracy = view.sections[2]
+    cells = ((accuracy.cells[0][0], None), *accuracy.cells[1:])
+    page = read_page(render(replace(view, sections=(replace(accuracy, cells=cells, findings=()),))))
+    assert _says(page, "unfinished")
+    assert _says(page, "the run has not come to it yet")
+
+
+def test_every_skipped_file_is_named_with_its_reason(view: ReportView):
+    page = read_page(render(view))
+    for file in view.data.skipped:
+        assert _says(page, file.path), file.path
+        assert _says(page, file.reason)
+
+
+def test_trust_contenders_data_and_provenance_are_shown(view: ReportView):
+    page = read_page(render(view))
+    said = [view.multiplicity, *view.cuts, view.rerun, view.data.digest, *view.data.notes, *view.data.factors,
+            "95 %: a verdict is wrong at most 1 time in 20", "7 of 9 cells were measured whole",
+            "accuracy.top1: ± 2 points; it was ± 1 point when the run was planned and was changed afterwards.",
+            "2.15.0, then 2.15.1", "crop 32 px"]  # fmt: skip
+    said += [words for card in view.contenders for words in (card.name, card.digest, card.architecture, *card.notes)]
+    said += [words for session in view.sessions for words in (session.command, *session.versions, *session.machine)]
+    said += [section.rerun for section in view.sections]
+    for words in said:
+        assert _says(page, words), words
+
+
+def test_what_differs_between_the_contenders_is_marked(view: ReportView):
+    (section,) = [e for e in read_page(render(view)).all("section") if e.attributes["id"] == "contenders"]
+    marked = {squeezed(row.all("th")[0].text) for row in section.all("tr") if row.of_class("differs")}
+    assert marked == {"named as ≠", "architecture ≠", "notes ≠", "digest ≠"}
+
+
+def test_a_study_without_anything_says_so(view: ReportView):
+    empty = replace(view.sections[2], findings=(), exhibits=())
+    page = read_page(render(replace(view, sections=(empty,))))
+    assert _says(page, "There is nothing to show: no cell of this study was measured whole.")
+
+
+def test_several_contenders_get_a_grid_that_speaks_for_its_rows(view_of_many: ReportView):
+    page = read_page(render(view_of_many))
+    (grid,) = page.of_class("grid-table")
+    names = [card.name for card in view_of_many.contenders]
+    said = {squeezed(row.all("th")[0].text): [squeezed(td.text) for td in row.all("td")] for row in grid.all("tr")[1:]}
+    assert list(said) == names
+    assert said[names[0]] == ["–", "▼ worse", "▼ worse", "▼ worse"]
+    assert said[names[3]] == ["▲ better", "▲ better", "= practically the same", "–"]
+    assert len(page.of_class("score")) == 6
+
+
+def test_two_contenders_need_no_grid(view: ReportView):
+    page = read_page(render(view))
+    assert not page.of_class("grid-table")
+    assert len(page.of_class("score")) == 1
+
+
+# -- for those who cannot see it
+
+
+def test_ids_are_unique_and_every_reference_leads_somewhere(shown: tuple[ReportView, str]):
+    page = read_page(shown[1])
+    ids = [e.attributes["id"] for e in page.walk() if "id" in e.attributes]
+    assert [i for i, n in Counter(ids).items() if n > 1] == []
+    for element in page.walk():
+        for name in ("aria-labelledby", "aria-describedby"):
+            assert set(element.attributes.get(name, "").split()) <= set(ids)
+        if element.attributes.get("href", "").startswith("#"):
+            assert element.attributes["href"][1:] in ids
+        for reference in re.findall(r"url\(#(.+?)\)", element.attributes.get("fill", "")):
+            assert reference in ids
+
+
+def test_headings_step_down_one_at_a_time(shown: tuple[ReportView, str]):
+    levels = [int(e.tag[1]) for e in read_page(shown[1]).all("h1", "h2", "h3", "h4", "h5", "h6")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_every_picture_has_a_title_and_a_description_or_is_decoration(shown: tuple[ReportView, str]):
+    for svg in read_page(shown[1]).all("svg"):
+        if svg.attributes.get("aria-hidden") == "true":
+            continue
+        assert svg.attributes["role"] == "img"
+        (title,) = [part for part in svg.parts if isinstance(part, Element) and part.tag == "title"]
+        (desc,) = [part for part in svg.parts if isinstance(part, Element) and part.tag == "desc"]
+        assert title.own_text
+        assert desc.own_text
+
+
+def test_every_chart_and_diagram_has_a_table_of_its_numbers_beside_it(view: ReportView):
+    page = read_page(render(view))
+    pictured = [figure for figure in page.all("figure") if figure.of_class("chart")]
+    exhibits = [e for s in view.sections for e in s.exhibits if isinstance(e, Chart | Diagram)]
+    assert len(pictured) == len(exhibits) == 5
+    for figure, exhibit in zip(pictured, exhibits, strict=True):
+        assert len(figure.of_class("chart")) == 2, "one picture for wide screens, one for narrow ones"
+        (table,) = figure.all("table")
+        assert exhibit.title in squeezed(figure.text)
+        assert exhibit.description in squeezed(figure.text)
+        rows = {x for s in exhibit.series for x in s.x} if isinstance(exhibit, Chart) else exhibit.rows[0][1]
+        assert len(table.all("tr")) == len(rows) + 1
+
+
+def test_every_table_has_a_caption_and_names_its_columns(shown: tuple[ReportView, str]):
+    for table in read_page(shown[1]).all("table"):
+        assert squeezed(table.all("caption")[0].text)
+        assert table.all("th")
+
+
+def test_verdicts_do_not_rest_on_colour_alone(view: ReportView):
+    badges = read_page(render(view)).of_class("verdict")
+    signs = {squeezed(badge.text).partition(" ")[0] for badge in badges}
+    assert {"◀", "▶", "=", "?", "·", "–", "✕"} <= signs
+    assert all(squeezed(badge.text).partition(" ")[2] for badge in badges)
+
+
+# -- pictures that cannot be, numbers that are too many
+
+
+def test_a_chart_without_a_finite_value_is_a_note_and_a_table(view: ReportView):
+    chart = Chart(
+        "Nothing", "line", "x", "y", (Series(A, (1.0, 2.0), (float("nan"), float("nan"))),), "All is missing."
+    )
+    page = read_page(render(replace(view, sections=(replace(view.sections[2], exhibits=(chart,)),))))
+    assert _says(page, "There is no finite value to draw.")
+    assert _says(page, "All is missing.")
+    assert not page.of_class("chart")
+
+
+def test_a_table_of_many_rows_is_cut_and_says_so(view: ReportView):
+    table = Table("Long", ("n",), tuple((i,) for i in range(1234)))
+    page = read_page(render(replace(view, sections=(replace(view.sections[2], exhibits=(table,)),))))
+    (figure,) = [f for f in page.all("figure") if "Long" in f.text]
+    assert len(figure.all("tr")) == 501
+    assert "734 more rows are in the JSON report." in squeezed(figure.text)
+
+
+def test_a_chart_of_many_series_tells_bars_apart_by_hatching(view: ReportView):
+    names = (A, B, "third")
+    chart = Chart("Bars", "bar", "x", "y", tuple(Series(n, ("one",), (1.0,)) for n in names), "Three bars.")
+    html = render(replace(view, sections=(replace(view.sections[2], exhibits=(chart,)),)))
+    assert {f"url(#hatch{i})" for i in range(1, HATCHES)} == set(re.findall(r"url\(#hatch\d\)", html))
+
+
+def test_twenty_contenders_stay_under_the_limit(view_of_many: ReportView):
+    """The most that a request may name, compared with a baseline, as one would."""
+    accuracy = view_of_many.sections[0]
+    names = [f"timm:resnet{i}.a1_in1k@scratch" for i in range(20)]
+    finding = next(f for f in accuracy.findings if f.effect)
+    findings = tuple(replace(finding, a=names[0], b=name) for name in names[1:])
+    cards = tuple(replace(view_of_many.contenders[0], name=name) for name in names)
+    section = replace(accuracy, findings=findings, cells=tuple((c, Done(c.key, 1.0, 1)) for c, _ in accuracy.cells))
+    page = render(replace(view_of_many, contenders=cards, sections=(section,), baseline=names[0]))
+    assert len(page.encode()) < 2_000_000
+    assert len(read_page(page).of_class("score")) == 19
