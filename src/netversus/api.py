@@ -148,7 +148,7 @@ def prepare(request: Request) -> Prepared:
     """
     chosen_studies(request.studies)
     data = open_data(request.data, seed=request.seed, strict=request.strict)
-    cards = tuple(resolve(text, data.card) for text in request.contenders)
+    cards = tuple(resolve(text, data.card, request.engine) for text in request.contenders)
     names = [card.name for card in cards]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

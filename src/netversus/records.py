@@ -106,7 +106,8 @@ class ContenderCard:
     `recipe` names the training recipe of the weights; two contenders whose recipes differ are confounded.
     `head` says what the outputs mean: "data" (trained here on the run's data), "imagenet-1k", "unknown" (taken to be
     the data's classes in order), or "other". `outputs` are the network's outputs that stand for the data's classes,
-    in their order, where it has more or others; empty: all of them.
+    in their order, where it has more or others; empty: all of them. `engine` is how the network is run: "auto" stands
+    for the fastest that agrees with fp32 on the run's own images.
     """
 
     name: str
@@ -120,6 +121,7 @@ class ContenderCard:
     preprocessing: Preprocessing
     notes: tuple[str, ...] = ()
     outputs: tuple[int, ...] = ()
+    engine: str = "eager"
 
     @property
     def answers(self) -> bool:

@@ -69,6 +69,10 @@ class Request(BaseModel):
     stop_prior: Annotated[
         float, Field(ge=1, le=10_000, description="Of the sequential test: 50 for gaps of a point, 10 over three.")
     ] = 50.0
+    engine: Annotated[
+        str,
+        Field(description='How contenders are run that name no engine: "auto", or one of the engines; none: eager.'),
+    ] = ""
     strict: Annotated[bool, Field(description="Stop at the first bad file instead of naming it.")] = False
     options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     margins: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)

@@ -67,6 +67,9 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         level: Annotated[float | None, typer.Option(help="Confidence level, 0.95 by default.")] = None,
         margin: Annotated[list[str] | None, typer.Option(help="study.metric=number; may be repeated.")] = None,
         device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+        engine: Annotated[
+            str | None, typer.Option(help="How networks are run: auto, or a name from: netversus list engines.")
+        ] = None,
         baseline: Annotated[
             str | None, typer.Option(help="Compare the others with this contender only, not every pair.")
         ] = None,
@@ -108,6 +111,7 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
             "level": level,
             "margins": parse_margins(margin) if margin else None,
             "device": device,
+            "engine": engine,
             "baseline": baseline,
             "primary": primary,
             "stop_when_decided": stop_when_decided or None,

@@ -157,6 +157,8 @@ def _bench(runner: _Runner, work: Pass, sink: _Sink, stopping: Stopping) -> Benc
         flush=sink.flush,
         weights=_weights(runner, work),
         enough=stopping.enough,
+        keep=lambda artifact: sink.cell(artifact.contender).add_artifact(artifact),
+        kept=lambda contender, name: sink.cell(contender).artifact(name, contender),
     )
 
 

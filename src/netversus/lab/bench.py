@@ -13,7 +13,8 @@ from torch import nn
 from netversus.errors import WeightsError
 from netversus.lab.contenders.load import load
 from netversus.lab.data.dataset import Dataset
-from netversus.records import ContenderCard
+from netversus.lab.running import ENGINE_FILE, on_its_engine
+from netversus.records import Artifact, ContenderCard
 
 
 @dataclass
@@ -25,7 +26,8 @@ class Bench:
     `scratch(contender)` is a folder of the cell that survives a kill and is removed when the cell is done.
     `flush()` writes down all that was yielded so far: call it before saving a state that takes those
     observations for granted. `weights` maps a contender to the file of weights trained in this run. `enough()` tells
-    whether the verdict is certain already, so that a sequential study may stop.
+    whether the verdict is certain already, so that a sequential study may stop. `keep(artifact)` and
+    `kept(contender, name)` write and read an artifact at once, where a later call rests on it.
     """
 
     contenders: Sequence[ContenderCard]
@@ -38,6 +40,8 @@ class Bench:
     flush: Callable[[], None]
     weights: Mapping[str, Path] = field(default_factory=dict)
     enough: Callable[[], bool] = lambda: False
+    keep: Callable[[Artifact], None] = lambda _: None
+    kept: Callable[[str, str], bytes | None] = lambda *_: None
 
     @property
     def classes(self) -> int:
@@ -55,3 +59,19 @@ class Bench:
             raise WeightsError(f"{card.name} has weights already; training starts from scratch")
         model = load(card, classes=self.classes, seed=self.seed, weights=self.weights.get(card.name))
         return model.to(self.device).train(train)
+
+    def ready(self, card: ContenderCard) -> nn.Module:
+        """The contender as it is run: its network on its engine, images to logits as `model` gives them.
+
+        Raises:
+            EngineError: the engine cannot run here, or cannot take this network.
+            WeightsError: the weights do not fit.
+        """
+        model = self.model(card)
+        if card.engine == "eager":
+            return model
+        kept = self.kept(card.name, ENGINE_FILE)
+        prepared, record = on_its_engine(model, card, self.data, self.device, kept)
+        if kept is None:
+            self.keep(Artifact(ENGINE_FILE, record, card.name))
+        return prepared

@@ -28,20 +28,29 @@ from netversus.lab.contenders.hf_processor import preprocessing_of
 from netversus.lab.contenders.imagenet import labels, outputs_for
 from netversus.lab.contenders.own_code import find_factory
 from netversus.lab.contenders.spec import SCRATCH, ContenderSpec, Source, parse, preparation
+from netversus.lab.engines import get_engine
 from netversus.records import ContenderCard, DataCard, Preprocessing, digest
 
 DEFAULT_SIZE = 224
+EAGER, AUTO = "eager", "auto"
 
 
-def resolve(text: str, data: DataCard) -> ContenderCard:
-    """The card of the contender that a spec names, on these data.
+def resolve(text: str, data: DataCard, engine: str = "") -> ContenderCard:
+    """The card of the contender that a spec names, on these data. `engine` is for a spec that names none.
 
     Raises:
+        OptionError: there is no such engine.
         SpecError: the spec cannot be understood, or names what does not exist; the hint has the nearest names.
         WeightsError: a file or repository cannot be read, or its weights cannot be used.
     """
     spec = parse(text)
-    return _RESOLVERS[spec.source](spec, data)
+    card = _RESOLVERS[spec.source](spec, data)
+    chosen = EAGER if spec.source == "onnx" else spec.engine or engine or EAGER
+    if chosen == EAGER:
+        return card
+    if chosen != AUTO:
+        get_engine(chosen)
+    return replace(card, engine=chosen, digest=digest(card.digest, chosen))
 
 
 def architecture_of(spec: ContenderSpec) -> tuple[Library, str]:

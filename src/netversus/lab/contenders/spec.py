@@ -10,13 +10,15 @@
 
 `@scratch` after the first four kinds and `py:` means random weights, to be trained here. `hf:NAME@REVISION` pins a
 revision. `file:`, `onnx:` and `py:` do not say how images are to be prepared; `?crop=`, `resize=`, `mean=`, `std=` and
-`interpolation=` do.
+`interpolation=` do. Any spec but `onnx:` may end in `?engine=NAME` (`&engine=NAME` after another setting): how the
+network is run (`netversus.lab.engines`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from netversus.errors import SpecError, nearest
@@ -25,6 +27,8 @@ from netversus.records import Preprocessing
 Source = Literal["torchvision", "timm", "hf", "file", "onnx", "py"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 SCRATCH = "scratch"
+
+_ENGINE = re.compile(r"[?&]engine=([\w-]+)$")
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 _INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
@@ -50,16 +54,22 @@ class ContenderSpec:
 
     `target` is an architecture, a repository or folder, a file, or `module:factory`. `weights` is empty where none
     are asked for, "scratch", or the name of a published set or revision. `settings` are the `?name=value` pairs.
+    `engine` is empty where the spec names none.
     """
 
     source: Source
     target: str
     weights: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
+    engine: str = ""
 
     @property
     def canonical(self) -> str:
         """The one way to write this spec; it parses to itself."""
+        return f"{self._plain}{'&' if self.settings else '?'}engine={self.engine}" if self.engine else self._plain
+
+    @property
+    def _plain(self) -> str:
         prefix = "" if self.source == "torchvision" else f"{self.source}:"
         query = "&".join(f"{name}={self.settings[name]}" for name in sorted(self.settings))
         if self.source == "timm" and self.weights not in {"", SCRATCH}:
@@ -78,19 +88,22 @@ def parse(text: str) -> ContenderSpec:
     Raises:
         SpecError: it is no spec; the message gives an example or the nearest words.
     """
-    text = text.strip()
+    whole = text.strip()
+    text, engine = _engine(whole)
     prefix, colon, rest = (part.strip() for part in text.partition(":"))
     if not text:
         raise SpecError("a contender spec is empty", hint="for example resnet50")
     if not colon:
-        return _bare(text)
+        return replace(_bare(text), engine=engine)
     source = next((known for known in SOURCES if known == prefix), None)
     if source is None:
         hint = nearest(prefix, SOURCES) or f"known: {', '.join(SOURCES)}"
         raise SpecError(f"there is no source of contenders {prefix!r} (in {text!r})", hint=hint)
     if not rest or rest[0] in "@?":
         raise SpecError(f"{text!r} names nothing after its colon", hint=f"for example {_EXAMPLES[source]}")
-    return _PARSERS[source](source, rest)
+    if source == "onnx" and engine:
+        raise SpecError(f"{whole!r}: an ONNX graph is run by ONNX Runtime and by no other engine")
+    return replace(_PARSERS[source](source, rest), engine=engine)
 
 
 def preparation(spec: ContenderSpec, otherwise: Preprocessing) -> Preprocessing:
@@ -115,6 +128,12 @@ def preparation(spec: ContenderSpec, otherwise: Preprocessing) -> Preprocessing:
             f"resize={made.resize} is smaller than crop={made.crop}", hint="the crop comes after the resize"
         )
     return made
+
+
+def _engine(text: str) -> tuple[str, str]:
+    """A spec without its engine, and the engine."""
+    found = _ENGINE.search(text)
+    return (text[: found.start()], found[1]) if found else (text, "")
 
 
 def _bare(text: str) -> ContenderSpec:

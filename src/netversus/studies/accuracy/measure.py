@@ -24,7 +24,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
     """
     images = bench.data.split("test")
     order = shuffled(len(images), bench.options.order_seed)[: bench.options.images]
-    models = {card.name: bench.model(card) for card in bench.contenders}
+    models = {card.name: bench.ready(card) for card in bench.contenders}
     for batch in batches(images, order, bench.options.batch, bench.device):
         for card in bench.contenders:
             if not _stored(bench, card, batch):

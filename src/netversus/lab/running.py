@@ -1,0 +1,67 @@
+"""A contender's network on the engine that its card names, with a record of what was tried and what it cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netversus.lab.data.dataset import Dataset
+from netversus.lab.engines import automatic_engines, get_engine
+from netversus.lab.engines.select import Choice, choose
+from netversus.lab.preprocessing import normalise, to_uint8
+from netversus.records import ContenderCard
+from netversus.statistics.order import recorded_shuffle
+
+ENGINE_FILE = "engine.json"
+IMAGES = 128  # of the user's own: a quarter for calibration, the rest to see whether an engine agrees with fp32
+AUTO = "auto"
+
+
+def on_its_engine(
+    model: nn.Module, card: ContenderCard, data: Dataset, device: torch.device, kept: bytes | None
+) -> tuple[nn.Module, bytes]:
+    """The network ready to run, and the record of its engine as JSON.
+
+    With the engine "auto" the fastest is chosen that agrees with fp32 on the run's own images, unless `kept`, a record
+    of an interrupted cell, says what was chosen already: all of a cell is measured on one engine.
+
+    Raises:
+        EngineError: the engine cannot run here, or cannot take this network.
+        MissingExtraError: the engine needs an optional package.
+        CellError: fp32 itself gives NaN or infinite outputs; the first layer that does is named.
+    """
+    crop = card.preprocessing.crop
+    if card.engine == AUTO and kept is None:
+        choice = choose(automatic_engines(device.type), model, own_images(card, data), device=device)
+        return choice.prepared, _record(choice)
+    name = str(json.loads(kept)["engine"]) if kept and card.engine == AUTO else card.engine
+    engine = get_engine(name)
+    calibration = own_images(card, data)[: IMAGES // 4] if engine.calibrated else None
+    prepared = engine.prepare(model, crop=crop, device=device, calibration=calibration)
+    record = {"engine": name, "candidates": [{"engine": name, "compile_seconds": prepared.compile_seconds}]}
+    return prepared, kept or json.dumps(record).encode()
+
+
+def own_images(card: ContenderCard, data: Dataset) -> Tensor:
+    """Some of the run's images as the contender sees them: float32, shape (n, 3, crop, crop). From the train split
+    where there is one, so that no engine is fitted to what the contenders are judged on."""
+    images = data.splits.get("train") or data.split("test")
+    order = recorded_shuffle(len(images), 0)[:IMAGES]
+    stacked = torch.stack([to_uint8(images.image(int(i)), card.preprocessing) for i in order])
+    return normalise(stacked, card.preprocessing)
+
+
+def _record(choice: Choice) -> bytes:
+    """What was tried, with the times, the flips and the reasons."""
+    told: dict[str, Any] = {
+        "engine": choice.engine,
+        "batch": choice.batch,
+        "seconds": choice.seconds,
+        "tolerance": asdict(choice.tolerance),
+        "candidates": [asdict(candidate) for candidate in choice.candidates],
+    }
+    return json.dumps(told, indent=1).encode()
