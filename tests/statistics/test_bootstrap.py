@@ -3,9 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from arch.bootstrap import IIDBootstrap
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from netversus.errors import StatisticsError
 from netversus.statistics.bootstrap import (
+    MOST_DRAWS,
     bootstrap,
     bootstrap_mean,
     bootstrap_p,
@@ -14,6 +17,7 @@ from netversus.statistics.bootstrap import (
     two_way_bootstrap,
     weight_chunks,
 )
+from netversus.statistics.means import paired_t
 
 
 def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
@@ -59,6 +63,31 @@ def test_units_of_a_cluster_share_their_weight() -> None:
     assert together.std() > 2 * apart.std()
 
 
+def test_the_interval_over_clusters_covers_and_one_that_forgets_them_does_not() -> None:
+    rng = np.random.default_rng(0)
+    clusters, runs = np.repeat(np.arange(30), 6), 300
+    hits = {"together": 0, "apart": 0}
+    for i in range(runs):
+        values = (rng.normal(size=30)[clusters] + 0.3 * rng.normal(size=180)).astype(float)
+        for name, groups, n in (("together", clusters, 30), ("apart", None, 180)):
+            draws = bootstrap(lambda w, v=values: (w @ v) / w.sum(axis=1), 180, draws=1000, seed=i, clusters=groups)
+            effect = percentile_interval(values.mean(), draws, n, 0.9)
+            hits[name] += effect.low <= 0 <= effect.high
+    noise = 3 * np.sqrt(0.1 * 0.9 / runs)
+    assert 0.9 - noise < hits["together"] / runs < 0.9 + noise
+    assert hits["apart"] / runs < 0.7
+
+
+@settings(max_examples=12)
+@given(st.lists(st.integers(3, 80), min_size=4, max_size=4))
+def test_of_any_table_the_difference_of_proportions_spreads_as_in_arch(table: list[int]) -> None:
+    a, b = np.repeat([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0], [0.0, 0.0]], table, axis=0).T
+    ours = bootstrap_mean(b - a, draws=4000, seed=0)
+    peer = IIDBootstrap(a, b, seed=0).apply(lambda x, y: y.mean() - x.mean(), 4000)
+    assert ours.mean() == pytest.approx(peer.mean(), abs=6 * peer.std() / np.sqrt(4000))
+    assert ours.std() == pytest.approx(peer.std(), rel=0.06)
+
+
 @pytest.mark.parametrize("n", [6, 12, 40])
 def test_the_interval_of_few_normal_units_covers_nearly_as_often_as_it_says(n: int) -> None:
     rng = np.random.default_rng(n)
@@ -81,6 +110,18 @@ def test_p_and_percentiles_agree_and_p_is_never_zero() -> None:
 def test_higher_levels_get_more_draws() -> None:
     assert draws_for(0.95) == 2000
     assert draws_for(0.999) == 50_000
+    assert draws_for(1 - 0.05 / 760) == MOST_DRAWS
+
+
+def test_tails_that_no_number_of_draws_reaches_are_normal():
+    """Twenty contenders, four questions: 760 comparisons share the error rate."""
+    level = 1 - 0.05 / 760
+    values = np.random.default_rng(3).normal(0.5, 1.0, 400)
+    draws = bootstrap_mean(values, draws=draws_for(level), seed=0)
+    effect, exact = percentile_interval(values.mean(), draws, 400, level), paired_t(values, level)
+    assert (effect.low, effect.high) == pytest.approx((exact.effect.low, exact.effect.high), rel=0.03)
+    assert bootstrap_p(draws) == pytest.approx(exact.p_value, rel=9)  # far out in the tail: the order of magnitude
+    assert bootstrap_p(draws) < 1 - level
 
 
 def test_over_seeds_and_units_the_variance_has_both_parts() -> None:

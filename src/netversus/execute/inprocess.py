@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -42,9 +43,10 @@ def execute(
     be resumed."""
     cells = plan.cells if only is None else only
     work = passes(cells, lambda cell: isinstance(store.outcome(cell), Done))
+    runner = _Runner(plan, store, data, device, listener)
     for number, each in enumerate(work):
         listener.started(each, number + 1, len(work))
-        _run(_Runner(plan, store, data, device, listener), each)
+        _run(runner, each)
 
 
 @dataclass
@@ -56,6 +58,11 @@ class _Runner:
     data: Dataset
     device: torch.device
     listener: Listener
+
+    @cached_property
+    def by_key(self) -> Mapping[str, Cell]:
+        """The cells of the plan by their keys."""
+        return {cell.key: cell for cell in self.plan.cells}
 
 
 def _run(runner: _Runner, work: Pass) -> None:
@@ -82,8 +89,8 @@ def _skipped(runner: _Runner, work: Pass, cell: Cell) -> bool:
 
 
 def _missing_weights(runner: _Runner, cell: Cell) -> str:
-    for other in runner.plan.cells:
-        if other.key in cell.after and not isinstance(runner.store.outcome(other), Done):
+    for other in (runner.by_key[key] for key in cell.after):
+        if not isinstance(runner.store.outcome(other), Done):
             return f"it needs the weights of {other.study} of {', '.join(other.contenders)}, which is not done"
     return ""
 
@@ -165,10 +172,9 @@ def _bench(runner: _Runner, work: Pass, sink: _Sink, stopping: Stopping) -> Benc
 def _weights(runner: _Runner, work: Pass) -> Mapping[str, Path]:
     """The weights that earlier cells of this run trained, by contender."""
     found = {}
-    for other in runner.plan.cells:
-        if any(other.key in cell.after for cell in work.cells):
-            name = other.contenders[0]
-            found[name] = runner.store.cell(other).artifact_path(get_study(other.study).weights, name)
+    for other in (runner.by_key[key] for cell in work.cells for key in cell.after):
+        name = other.contenders[0]
+        found[name] = runner.store.cell(other).artifact_path(get_study(other.study).weights, name)
     return found
 
 
