@@ -192,7 +192,10 @@ def test_another_question_can_be_made_primary_before_the_data_are_seen(plan: Mak
     ("settings", "said"),
     [
         ({"baseline": "resnet35"}, "'resnet35' is not among the contenders (did you mean resnet34"),
-        ({"primary": "accuracy.top2"}, "no question 'accuracy.top2' to rest the verdict on (did you mean accuracy.top5 or accuracy.top1"),
+        (
+            {"primary": "accuracy.top2"},
+            "no question 'accuracy.top2' to rest the verdict on (did you mean accuracy.top5 or accuracy.top1",
+        ),
         ({"primary": "training.fit_top1"}, "no question 'training.fit_top1'"),
         ({"stop_when_decided": True, "studies": ("training",)}, "needs a primary question of proportions"),
         ({"stop_when_decided": True, "primary": "accuracy.brier"}, "got accuracy.brier"),
@@ -219,3 +222,22 @@ def test_how_images_are_read_is_known_from_the_plan_alone(plan: Make):
     made = plan(stop_when_decided=True, stop_about="benchmark", options={"accuracy": {"images": 300, "batch": 32}})
     assert reading_of(made, "accuracy") == Reading(look=32, seed=0, available=300, prior=50.0, population=400)
     assert reading_of(made, "training") is None
+
+
+def test_another_recipe_starts_afresh_and_other_options_keep_what_the_run_settled_on(
+    plan: Make, make_card: Callable[..., ContenderCard], data_card: DataCard, rates: Callable[..., dict[str, Rates]]
+):
+    kept = settled_options(plan(options={"training": {"epochs": 3}}))
+    cards = [make_card("resnet18"), make_card("resnet34")]
+
+    def again(**options: object) -> dict[str, object]:
+        request = make_request(
+            {"contenders": ("resnet18", "resnet34"), "studies": ("training",), "options": {"training": options}}
+        )
+        made = make_plan(request, cards, data_card, rates("resnet18", "resnet34"), "cpu", kept)
+        return dict(made.cells[0].options)
+
+    assert (again(rounds=4)["epochs"], again(rounds=4)["rounds"]) == (3, 4)
+    other = again(recipe="a3")
+    assert (other["recipe"], other["optimizer"]) == ("a3", "lamb")
+    assert other["epochs"] != 3

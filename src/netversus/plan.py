@@ -194,11 +194,17 @@ def _choose(request: Request, work: Work, kept: Mapping[str, Mapping[str, Any]])
     studies = chosen_studies(request.studies)
     _refuse_unknown("options", request.options, [s.name for s in studies])
     _refuse_unknown("margins", request.margins, [f"{s.name}.{q.metric}" for s in studies for q in s.questions])
-    asked = {s.name: {**kept.get(s.name, {}), **request.options.get(s.name, {})} for s in studies}
+    asked = {s.name: _over(kept.get(s.name, {}), request.options.get(s.name, {}), s.options) for s in studies}
     chosen = [_with_cost(s, _options(s, asked[s.name]), work) for s in studies]
     if request.budget is not None:
         chosen = _fit(chosen, work, request, kept)
     return tuple(sorted(chosen, key=lambda c: (Need.TRAINED_WEIGHTS in c.study.needs, c.cost.seconds)))
+
+
+def _over(kept: Mapping[str, Any], named: Mapping[str, Any], options: type[Options]) -> Mapping[str, Any]:
+    """What the user named, over what the run settled on before; another recipe starts afresh."""
+    anew = any(name in named and named[name] != kept.get(name) for name in options.leading)
+    return {**({} if anew else kept), **named}
 
 
 def _with_cost(study: Study, options: Options, work: Work, cuts: tuple[str, ...] = ()) -> _Chosen:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,9 +24,13 @@ from netversus.statistics.pairing import Sample
 
 class Options(BaseModel):
     """A study's settings, frozen. Each field with its description, bounds and default is declared once and
-    becomes an API argument, a command-line flag, a TOML key and a line of help."""
+    becomes an API argument, a command-line flag, a TOML key and a line of help.
+
+    `leading` names the fields from which others follow (a recipe): one that is named anew is not mixed with what a run
+    settled on before."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    leading: ClassVar[frozenset[str]] = frozenset()
 
 
 class Need(StrEnum):

@@ -31,6 +31,7 @@ def netversus(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("compare", "--help"),
         ("compare", "resnet50", "resnet101", "--dry-run"),
         ("compare", "resnet50", "resnet101", "--dry-run", "--budget", "5m"),
+        ("power", "--gap", "1"),
         ("list", "studies"),
         ("list", "contenders", "resnet50"),
         ("list", "data"),

@@ -51,14 +51,18 @@ class Trial:
         return [self.store.outcome(cell) for cell in self.plan.cells]
 
     def seen(self) -> Seen:
-        """Observations by contender and metric, but for what a clock made."""
+        """Observations by contender and metric. What a clock made differs from run to run: of that the units are
+        seen, and a value only where it is no number."""
         timed = {q.metric for q in self.study.questions if q.scale is Scale.RATIO}
+        clocked = Need.QUIET_MACHINE in self.study.needs
         return {
-            pair: (tuple(sample.units), sample.values.tolist())
+            pair: (
+                tuple(s.units),
+                np.where(np.isfinite(s.values) & (clocked or pair[1] in timed), 0, s.values).tolist(),
+            )
             for cell in self.plan.cells
             if cell.study == self.study.name
-            for pair, sample in self.store.cell(cell).observations().items()
-            if pair[1] not in timed
+            for pair, s in self.store.cell(cell).observations().items()
         }
 
     def metrics(self, contender: str) -> set[str]:
@@ -79,7 +83,9 @@ def questions_are_whole(study: Study) -> None:
     for question in study.questions:
         assert question.asks.endswith("?")
         assert question.margin > 0 or question.scale is Scale.FACT or question.direction == "neither"
-        assert (question.scale is Scale.AGGREGATE) == bool(question.estimator) == bool(question.inputs)
+        assert bool(question.estimator) == bool(question.inputs)
+        assert bool(question.estimator) or question.scale is not Scale.AGGREGATE
+        assert not question.estimator or question.scale in (Scale.AGGREGATE, Scale.RATIO)
 
 
 def cost_is_pure_and_grows_with_the_rates(study: Study) -> None:

@@ -4,7 +4,7 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import ttost_paired
 
@@ -54,6 +54,19 @@ def test_tost_agrees_with_statsmodels() -> None:
         d = y - x
         p = tost(d.mean(), d.std(ddof=1) / np.sqrt(40), margin, freedom=39)
         assert p == pytest.approx(ttost_paired(y, x, -margin, margin)[0])
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.floats(-2, 2).map(lambda x: round(x, 2)), min_size=3, max_size=30),
+    st.floats(0.01, 3),
+)
+def test_tost_agrees_with_statsmodels_on_any_differences(differences: list[float], margin: float) -> None:
+    d = np.array(differences)
+    if np.ptp(d) == 0:
+        return
+    p = tost(d.mean(), d.std(ddof=1) / np.sqrt(len(d)), margin, freedom=len(d) - 1)
+    assert p == pytest.approx(ttost_paired(d, np.zeros(len(d)), -margin, margin)[0], rel=1e-6, abs=1e-12)
 
 
 def test_an_interval_within_the_margin_means_tost_rejects_at_half_of_alpha() -> None:

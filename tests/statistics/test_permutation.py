@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import norm, permutation_test
 
 from netversus.statistics.permutation import exchange_test, sign_flip, smallest_p, units_needed
@@ -24,6 +26,14 @@ def test_the_exact_test_agrees_with_scipy(seed: int) -> None:
     values = np.random.default_rng(seed).normal(0.4, 1, 9)
     peer = permutation_test((values,), np.mean, permutation_type="samples", n_resamples=np.inf)
     assert sign_flip(values, seed=0).p_value == pytest.approx(peer.pvalue)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(-3, 3), min_size=2, max_size=8))
+def test_the_exact_test_agrees_with_scipy_on_any_differences_with_ties(values: list[int]) -> None:
+    d = np.array(values, dtype=float)
+    peer = permutation_test((d,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert sign_flip(d, seed=0).p_value == pytest.approx(peer.pvalue)
 
 
 def test_ties_count_as_extreme() -> None:

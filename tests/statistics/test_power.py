@@ -7,6 +7,7 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from netversus.errors import StatisticsError
 from netversus.statistics.means import paired_t
+from netversus.statistics.permutation import sign_flip
 from netversus.statistics.power import (
     blocks_for_ratio,
     blocks_for_signed_rank,
@@ -14,6 +15,7 @@ from netversus.statistics.power import (
     further_units,
     images_for_proportions,
     seeds_for_recipes,
+    sequences_for_means,
     units_for_means,
 )
 from netversus.statistics.proportions import mcnemar_mid_p
@@ -42,6 +44,19 @@ def test_units_for_means_agree_with_statsmodels(effect: float) -> None:
     peer = TTestPower()
     assert peer.power(effect, n, 0.05) >= 0.9
     assert n == 2 or peer.power(effect, n - 1, 0.05) < 0.9
+
+
+def test_so_many_sequences_give_the_sign_flip_test_nearly_the_power_asked_for() -> None:
+    n = sequences_for_means(0.03, 0.03)
+    assert n < 20  # so few that the test is a sign-flip
+    rng = np.random.default_rng(0)
+    power = np.mean([sign_flip(rng.normal(0.03, 0.03, n), seed=0).p_value <= 0.05 for _ in range(600)])
+    assert power == pytest.approx(0.8, abs=0.06)
+
+
+@pytest.mark.parametrize(("level", "least"), [(0.95, 6), (0.99, 8)])
+def test_never_fewer_sequences_than_can_reject(level: float, least: int) -> None:
+    assert sequences_for_means(1.0, 0.01, level=level) == least
 
 
 @pytest.mark.parametrize("effect", [0.5, 1.0, 2.0])
@@ -99,6 +114,9 @@ def test_seeds_help_only_against_the_variance_of_seeds() -> None:
         lambda: images_for_proportions(0.2, 0.1),
         lambda: units_for_means(0.0, 1.0),
         lambda: units_for_means(1.0, 0.0),
+        lambda: sequences_for_means(0.0, 1.0),
+        lambda: seeds_for_recipes(0.01, -1.0),
+        lambda: blocks_for_signed_rank(1.5),
         lambda: blocks_for_ratio(1.0, 0.1),
         lambda: blocks_for_ratio(-1.0, 0.1),
         lambda: blocks_for_signed_rank(0.5),

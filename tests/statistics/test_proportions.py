@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from math import sqrt
+from fractions import Fraction
+from math import comb, sqrt
 
 import numpy as np
 import pytest
@@ -55,6 +56,17 @@ def test_mcnemar_agrees_with_statsmodels(b: int, c: int) -> None:
         if corrected and b == c:
             continue  # statsmodels squares |b - c| - 1 = -1; a correction must not create evidence
         assert mcnemar_chi2(b, c, corrected=corrected) == pytest.approx((peer.statistic, peer.pvalue), abs=1e-9)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mid_p_and_the_exact_p_are_the_binomial_counted_out(b: int, c: int) -> None:
+    n, least = b + c, min(b, c)
+    beyond = Fraction(sum(comb(n, k) for k in range(least)), 2**n)
+    here = Fraction(comb(n, least), 2**n)
+    assert mcnemar_mid_p(b, c) == pytest.approx(float(min(1, 2 * beyond + here)))
+    assert mcnemar_exact(b, c) == pytest.approx(float(min(1, 2 * (beyond + here))))
+    if n:
+        assert mcnemar_exact(b, c) == pytest.approx(binomtest(b, n).pvalue)
 
 
 @given(counts, counts)
@@ -114,6 +126,20 @@ def test_intervals_mirror_when_the_contenders_are_exchanged(both: int, b: int, c
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
     there, back = newcombe(Table(both, b, c, neither), 0.9), newcombe(Table(both, c, b, neither), 0.9)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
+
+
+@pytest.mark.parametrize("right_by_both", [0.05, 0.6])
+@pytest.mark.parametrize(("psi", "gap"), [(0.2, 0.0), (0.3, 0.15)])
+def test_newcombe_covers_the_truth_at_least_nearly_as_often_as_it_says(
+    psi: float, gap: float, right_by_both: float
+) -> None:
+    n, runs = 80, 1500
+    cells = [right_by_both, (psi + gap) / 2, (psi - gap) / 2, 1 - psi - right_by_both]
+    drawn = np.random.default_rng(0).multinomial(n, cells, size=runs).tolist()
+    found = [newcombe(Table(*row), 0.95) for row in drawn]
+    covered = np.mean([effect.low <= gap <= effect.high for effect in found])
+    # conservative by its continuity correction (Newcombe 1998, table III), never far below
+    assert 0.95 - 3 * sqrt(0.05 * 0.95 / runs) - 0.01 < covered < 0.99
 
 
 @pytest.mark.parametrize(("psi", "gap", "n"), [(0.12, 0.0124, 1000), (0.1, 0.0, 200), (0.3, 0.15, 60)])

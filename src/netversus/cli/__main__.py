@@ -9,7 +9,9 @@ from importlib import import_module
 
 COMMANDS = {
     "compare": "Compare contenders on your data, and report.",
+    "train": "Train one contender alone, to weights that compare takes.",
     "report": "Write the report of a run again, as HTML, Markdown, JSON or CSV.",
+    "power": "Say how many images, seeds, sequences or timing blocks a comparison needs.",
     "list": "List the studies, the contenders, or the data.",
     "doctor": "Say what this machine can do.",
     "export-data": "Write built-in data as files that other tools read.",

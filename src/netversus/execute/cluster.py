@@ -106,6 +106,7 @@ def local_cluster(workers: int) -> Any:
                 "dashboard": False,
                 "dashboard_address": None,
                 "memory_limit": 0,
+                "silence_logs": logging.CRITICAL,  # what matters of a worker's life ends in an outcome
                 "resources": {ACCELERATOR: 1},
                 "env": _environment(number, workers),
             },
@@ -124,7 +125,6 @@ def _environment(number: int, workers: int) -> dict[str, str]:
         "OMP_NUM_THREADS": share,
         "MKL_NUM_THREADS": share,
         "THP_MEM_ALLOC_ENABLE": "1",
-        "DASK_LOGGING__DISTRIBUTED": "critical",  # what matters of a worker's life ends in an outcome
     }
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     devices = visible.split(",") if visible else [str(i) for i in range(_accelerators())]

@@ -48,6 +48,17 @@ def units_for_means(gap: float, deviation: float, *, level: float = 0.95, power:
     return _smallest(lambda n: _t_power(effect * sqrt(n), n - 1, level) >= fraction(power, "the power"), 2)
 
 
+def sequences_for_means(gap: float, deviation: float, *, level: float = 0.95, power: float = POWER) -> int:
+    """Sequences (or other units of which there are few) needed to see a mean difference, as for `units_for_means`.
+
+    Never fewer than a sign-flip test needs to reject at all, for few units are put to one.
+
+    Raises:
+        StatisticsError: the gap is 0 or the deviation not positive.
+    """
+    return max(units_needed(1 - level), units_for_means(gap, deviation, level=level, power=power))
+
+
 def seeds_for_recipes(gap: float, deviation: float, *, level: float = 0.95, power: float = POWER) -> int:
     """Training seeds needed of each contender, `deviation` being the standard deviation over seeds of one.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -25,6 +26,9 @@ SUFFIXES = {
 
 EXIF_ORIENTATION = 0x0112
 
+Fast = Callable[[bytes, tuple[int, int]], Image.Image]
+"""Another decoder of plain JPEGs: the bytes, and the size (width, height) in their header, to an RGB image."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -34,12 +38,15 @@ class Decoded:
     notes: tuple[str, ...]
 
 
-def decode(content: bytes, *, suffix: str, megapixels: float) -> Decoded:
+def decode(content: bytes, *, suffix: str, megapixels: float, fast: Fast | None = None) -> Decoded:
     """The image in `content`; what it is decides the content, `suffix` only whether the name is noted as wrong.
 
     The size in the header is checked against `megapixels` before anything is decoded. Of an animation the first
     frame is taken. Transparency is dropped, CMYK and palettes are converted by Pillow, as torchvision's loader
     does; 16-bit grey is scaled to 8 bits, where that loader would clip it.
+
+    `fast` decodes plain JPEGs in Pillow's stead, once their header was checked. Whatever it cannot decode, Pillow
+    judges. It is for files that were looked at before: it may be less strict than Pillow with damaged ones.
 
     Raises:
         DataError: the bytes are not an image that can be used; the message is the reason.
@@ -50,6 +57,8 @@ def decode(content: bytes, *, suffix: str, megapixels: float) -> Decoded:
         with Image.open(BytesIO(content), formats=_formats()) as opened:
             _check_size(opened.size, megapixels)
             notes = _oddities(opened, suffix)
+            if fast is not None and _plain(opened) and (image := _tried(fast, content, opened.size)) is not None:
+                return Decoded(image, notes)
             opened.load()
             return Decoded(_to_rgb(_upright(opened)), notes)
     except DataError:
@@ -94,6 +103,18 @@ def _oddities(opened: Image.Image, suffix: str) -> tuple[str, ...]:
     if "A" in opened.mode or "a" in opened.mode or "transparency" in opened.info:
         notes.append("transparency dropped")
     return tuple(notes)
+
+
+def _plain(opened: Image.Image) -> bool:
+    """An upright JPEG of three channels: any decoder makes the same of it."""
+    return opened.format == "JPEG" and opened.mode == "RGB" and opened.getexif().get(EXIF_ORIENTATION, 1) in (0, 1)
+
+
+def _tried(fast: Fast, content: bytes, size: tuple[int, int]) -> Image.Image | None:
+    try:
+        return fast(content, size)
+    except Exception:  # noqa: BLE001  the reference decides, and finds the words
+        return None
 
 
 def _upright(image: Image.Image) -> Image.Image:

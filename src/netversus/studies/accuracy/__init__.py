@@ -19,6 +19,13 @@ class AccuracyOptions(Options):
         int | None, Field(ge=1, description="Test images, from the recorded shuffle; none: all of them.")
     ] = None
     batch: Annotated[int, Field(ge=1, le=4096, description="Images in a batch.")] = 64
+    exact: Annotated[
+        bool,
+        Field(description="Decode and resize bit for bit as torchvision and timm do; no: faster, where it agrees."),
+    ] = True
+    cache: Annotated[bool, Field(description="Keep the decoded images on disk for the next run on the same data.")] = (
+        False
+    )
     order_seed: Annotated[int, Field(ge=0, description="Seed of the shuffle in which images are read.")] = 0
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -10,8 +11,11 @@ from torch import Tensor
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
 from netversus.lab.evaluation import Batch, batches, predict, shuffled
-from netversus.records import ContenderCard, Emission, Observations, Progress
+from netversus.lab.pipeline.method import EXACT, Method
+from netversus.lab.pipeline.parity import Parity, choose
+from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 
+DECODING = "decoding.json"
 METRICS = ("top1", "top5", "nll", "brier", "confidence", "predicted")
 
 
@@ -25,7 +29,13 @@ def measure(bench: Bench) -> Iterator[Emission]:
     images = bench.data.split("test")
     order = shuffled(len(images), bench.options.order_seed)[: bench.options.images]
     models = {card.name: bench.ready(card) for card in bench.contenders}
-    for batch in batches(images, order, bench.options.batch, bench.device):
+    shapes = tuple(card.preprocessing for card in bench.contenders)
+    method, tried = (EXACT, ()) if bench.options.exact else choose(images, order, shapes)
+    yield from _told(bench, method, tried)
+    cache = bench.data.card.digest if bench.options.cache else None
+    for batch in batches(
+        images, order, bench.options.batch, bench.device, preprocessings=shapes, method=method, cache=cache
+    ):
         for card in bench.contenders:
             if not _stored(bench, card, batch):
                 logits = predict(models[card.name], batch.inputs(card.preprocessing))
@@ -33,6 +43,14 @@ def measure(bench: Bench) -> Iterator[Emission]:
         yield Progress(batch.stop, len(order), "images")
         if bench.enough():
             return
+
+
+def _told(bench: Bench, method: Method, tried: Sequence[Parity]) -> Iterator[Artifact]:
+    """How the images were decoded, and what was measured of the faster ways that were tried."""
+    if not bench.options.exact:
+        told = json.dumps({"method": method.label, "tried": [str(parity) for parity in tried]}, indent=1)
+        for card in bench.contenders:
+            yield Artifact(DECODING, told.encode(), card.name)
 
 
 def _stored(bench: Bench, card: ContenderCard, batch: Batch) -> bool:

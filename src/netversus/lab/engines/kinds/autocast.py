@@ -1,0 +1,35 @@
+"""bf16 by torch.autocast: weights stay in fp32 and are cast at every call.
+
+On a CPU that is slower than "bf16" and no closer to fp32. It is there to be compared with: "auto" does not try it on
+a CPU.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netversus.lab.engines.engine import CUDA, Engine
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from netversus.lab.engines.prepared import Ready
+    from netversus.lab.engines.source import Source
+
+
+def _make(source: Source) -> Ready:
+    import torch
+
+    from netversus.lab.engines.prepared import Ready
+
+    network = source.module()
+
+    def run(images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, torch.bfloat16):
+            logits: Tensor = network(images)
+        return logits
+
+    return Ready(run)
+
+
+ENGINES = (Engine("autocast", "bf16 by torch.autocast, weights cast at every call", "bf16", _make, automatic=CUDA),)

@@ -1,0 +1,82 @@
+"""How much memory a contender takes, and whether an error means that there was none left."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import accumulate, chain
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
+
+# torch's allocator for the CPU raises a plain RuntimeError, ONNX Runtime an exception of its own.
+_NO_MEMORY = re.compile(
+    "not enough memory|can't allocate memory|cannot allocate memory|failed to allocate memory|bad allocation|bad_alloc"
+    "|out of memory",
+    re.IGNORECASE,
+)
+_EVENT = "[memory]"  # what the profiler calls an allocation (positive bytes) or a release (negative)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left, on the host or on the device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_NO_MEMORY.search(str(error)))
+
+
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes of the parameters and buffers, each storage counted once."""
+    storages = (t.untyped_storage() for t in chain(model.parameters(), model.buffers()))
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+
+def peak_bytes(model: nn.Module, inputs: Tensor) -> int | None:
+    """Bytes of the weights and of all that one forward pass holds at once beside them; the inputs are not counted.
+
+    It is what torch's own allocator of the inputs' device gave out, so it does not depend on what else the process
+    holds. None for a contender whose memory is not torch's (it has no parameters that torch knows, as ONNX Runtime).
+    """
+    weights = weight_bytes(model)
+    if not weights:
+        return None
+    with torch.inference_mode():
+        used = _on_cuda(model, inputs) if inputs.device.type == "cuda" else _on_cpu(model, inputs)
+    return weights + used
+
+
+def _on_cuda(model: nn.Module, inputs: Tensor) -> int:
+    torch.cuda.synchronize(inputs.device)
+    before = torch.cuda.memory_allocated(inputs.device)
+    torch.cuda.reset_peak_memory_stats(inputs.device)
+    model(inputs)
+    torch.cuda.synchronize(inputs.device)
+    return int(torch.cuda.max_memory_allocated(inputs.device) - before)
+
+
+def _on_cpu(model: nn.Module, inputs: Tensor) -> int:
+    with _without_its_log(), profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        model(inputs)
+    assert seen.profiler is not None
+    events = seen.profiler.kineto_results.events()
+    return largest_sum(nbytes for _, nbytes in sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == _EVENT))
+
+
+def largest_sum(changes: Iterable[int]) -> int:
+    """The most that was held at once, from what was taken (positive) and given back (negative), in order of time."""
+    return max(accumulate(changes), default=0)
+
+
+@contextmanager
+def _without_its_log() -> Iterator[None]:
+    """The profiler writes two lines to the process's standard error whenever it is used, whatever its log level."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,51 @@
+"""Engines of NVIDIA GPUs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from netversus.lab.engines import automatic_engines, get_engine
+from netversus.lab.engines.select import choose
+from netversus.lab.evaluation import predict
+
+from .conftest import fp32, make_resnet, off
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device here")
+NAMES = (
+    "eager",
+    "channels-last",
+    "autocast",
+    "bf16",
+    "folded",
+    "folded-bf16",
+    "cuda-graph",
+    "cuda-graph-bf16",
+    "tensorrt",
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logits_agree_with_fp32_at_any_batch_size(name: str, images: Tensor):
+    engine = get_engine(name)
+    if reason := engine.missing("cuda"):
+        pytest.skip(f"{name}: {reason}")
+    prepared = engine.prepare(make_resnet(), crop=32, device=torch.device("cuda:0"), calibration=images)
+    for count in (1, 5, 8, 40, 5):
+        # TF32, torch's default for convolutions, has the 10 bits of fp16
+        close = {"fp32": 5e-3, "fp16": 1e-2, "bf16": 0.03}[engine.precision]
+        assert off(predict(prepared, images[:count]), fp32(make_resnet(), images[:count])) <= close
+
+
+def test_logits_of_an_earlier_replay_stay_as_they_were(images: Tensor):
+    prepared = get_engine("cuda-graph").prepare(make_resnet(), crop=32, device=torch.device("cuda:0"))
+    first = prepared(images[:5].cuda())
+    kept = first.clone()
+    prepared(images[5:10].cuda())
+    assert torch.equal(first, kept)
+
+
+def test_auto_finds_one_that_agrees(images: Tensor):
+    choice = choose(automatic_engines("cuda"), make_resnet(), images, device=torch.device("cuda:0"))
+    assert choice.candidates[0].seconds is not None

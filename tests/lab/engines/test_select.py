@@ -1,0 +1,207 @@
+"""The choice: the fastest that agrees, with everything said about the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from netversus.errors import CellError, EngineError
+from netversus.lab.engines import automatic_engines, get_engine
+from netversus.lab.engines.engine import Engine
+from netversus.lab.engines.prepared import Ready
+from netversus.lab.engines.select import Candidate, Choice, Tolerance, _decide, choose
+from netversus.lab.engines.source import Source
+
+from .conftest import CPU, make_resnet
+
+PAUSE = 0.004  # seconds a batch that the network itself wastes: an engine can win by leaving it out
+
+
+class Wasteful(nn.Module):
+    """The network, and a pause that some engines leave out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Conv2d(3, 8, 3, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))
+
+    def forward(self, images: Tensor) -> Tensor:
+        time.sleep(PAUSE)
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def engine(name: str, change: Callable[[nn.Module, Tensor], Tensor]) -> Engine:
+    return Engine(name, name, "fp32", lambda source: Ready(lambda images: change(source.original, images)))  # type: ignore[arg-type]
+
+
+def slow(model: nn.Module, images: Tensor) -> Tensor:
+    time.sleep(2 * PAUSE)
+    return model(images)
+
+
+FAST = engine("fast", lambda model, images: model.network(images))
+SLOW = engine("slow", slow)
+LIAR = engine("liar", lambda model, images: -model.network(images))
+BLURRED = engine("blurred", lambda model, images: model.network(images) / 20)
+BROKEN = engine("broken", lambda _model, _images: torch.zeros(3, 3) @ torch.zeros(2, 2))
+OTHER_HEAD = engine("other-head", lambda model, images: model.network(images)[:, :7])
+ABSENT = replace(FAST, name="absent", packages=("no_such_package",))
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        made = Wasteful().eval()
+    nn.init.normal_(made.network[3].weight, std=0.3)
+    return made
+
+
+def of(choice: Choice, name: str) -> Candidate:
+    return next(candidate for candidate in choice.candidates if candidate.engine == name)
+
+
+def test_the_fastest_that_agrees_is_chosen(model: nn.Module, images: Tensor):
+    choice = choose([FAST, SLOW], model, images, device=CPU)
+    assert choice.engine == "fast"
+    assert [c.engine for c in choice.candidates] == ["fast", "eager", "slow"]
+    assert of(choice, "fast").why == "chosen: the fastest that agrees with fp32"
+    assert of(choice, "slow").why == "slower than fast; its agreement was not looked at"
+    assert of(choice, "slow").flips is None
+    assert torch.allclose(choice.prepared(images[:3]), model.network(images[:3]), atol=1e-5)
+    assert choice.seconds > sum(c.compile_seconds for c in choice.candidates if c.compile_seconds)
+
+
+def test_an_engine_that_lies_is_rejected_however_fast(model: nn.Module, images: Tensor):
+    choice = choose([LIAR, SLOW], model, images, device=CPU)
+    liar = of(choice, "liar")
+    assert choice.engine == "eager"
+    assert choice.candidates[0] is liar
+    assert not liar.accepted
+    assert liar.judged == liar.flips == 30
+    assert liar.why == "the first class of 30 of 30 images changed, tolerated are 0.5 %"
+
+
+def test_an_engine_that_blurs_every_answer_is_rejected_without_a_flip(model: nn.Module, images: Tensor):
+    choice = choose([BLURRED], model, images, device=CPU)
+    blurred = of(choice, "blurred")
+    assert choice.engine == "eager"
+    assert blurred.flips == 0
+    assert blurred.shift is not None
+    assert 0.01 < blurred.shift <= blurred.largest
+    assert "probabilities moved by" in blurred.why
+    assert choose([BLURRED], model, images, device=CPU, tolerance=Tolerance(shift=1.0)).engine == "blurred"
+
+
+def test_flips_are_counted_one_by_one(model: nn.Module, images: Tensor):
+    """Three images whose first class is made another: tolerated at 10 %, not at 9 %."""
+    seen = {tuple(row.tolist()): i for i, row in enumerate(images[:, 0, 0, :4])}
+
+    def three_wrong(model: nn.Module, some: Tensor) -> Tensor:
+        logits = model.network(some).clone()
+        for row, key in zip(logits, some[:, 0, 0, :4].tolist(), strict=True):
+            if seen.get(tuple(key)) in (15, 20, 39):
+                row[row.argmax()] -= 1e-3 + float(row.topk(2).values.diff().abs())
+        return logits
+
+    tolerance = Tolerance(flips=0.1, shift=1.0)
+    choice = choose([engine("three", three_wrong)], model, images, device=CPU, tolerance=tolerance)
+    assert of(choice, "three").flips == 3
+    assert choice.engine == "three"
+    strict = replace(tolerance, flips=0.09)
+    assert choose([engine("three", three_wrong)], model, images, device=CPU, tolerance=strict).engine == "eager"
+
+
+def test_of_two_that_are_as_fast_the_closer_to_fp32_is_chosen():
+    """Which of two is measured as a little faster is chance: the third decimal of a probability decides."""
+    seen = [
+        Candidate("near", 0.100, flips=0, shift=0.002, accepted=True),
+        Candidate("nearer", 0.104, flips=0, shift=0.001, accepted=True),
+        Candidate("eager", 0.106, flips=0, shift=0.0, accepted=True),
+    ]
+    chosen, told = _decide(seen)
+    assert chosen == "nearer"
+    assert [candidate.why for candidate in told] == [
+        "agrees with fp32; as fast as nearer, further from fp32",
+        "chosen: the fastest that agrees with fp32",
+        "agrees with fp32; slower",
+    ]
+
+
+def test_what_cannot_be_used_is_one_line_each_and_the_choice_goes_on(model: nn.Module, images: Tensor):
+    choice = choose([BROKEN, ABSENT, get_engine("tensorrt"), OTHER_HEAD, FAST], model, images, device=CPU)
+    assert choice.engine == "fast"
+    broken, absent, tensorrt = choice.fallbacks
+    assert broken.startswith("broken: broken cannot take this network: RuntimeError: ")
+    assert absent.startswith("absent: absent cannot run here: it needs the package 'no_such_package'")
+    assert tensorrt.startswith("tensorrt: tensorrt cannot run here: it runs on cuda only")
+    assert all(len(line.splitlines()) == 1 for line in choice.fallbacks)
+    assert [c.engine for c in choice.candidates[-3:]] == ["broken", "absent", "tensorrt"]
+    assert all(c.seconds is None and not c.accepted for c in choice.candidates[-3:])
+
+
+def test_other_outputs_are_told_by_their_shape(model: nn.Module, images: Tensor):
+    choice = choose([OTHER_HEAD], model, images, device=CPU)
+    assert of(choice, "other-head").why == "its outputs have the shape (30, 7), not (30, 10)"
+
+
+def test_nan_is_reported_with_the_layer_that_made_it(images: Tensor):
+    def poisoned(source: Source) -> Ready:
+        broken = source.module()
+        broken.layer2[0].bn1.weight.data[3] = float("nan")
+        return Ready(broken)
+
+    choice = choose([Engine("poisoned", "", "fp32", poisoned)], make_resnet(), images, device=CPU, every=True)
+    assert of(choice, "poisoned").why == "NaN or infinite outputs, first from layer2.0.bn1"
+    assert choice.engine == "eager"
+
+
+def test_nan_of_an_engine_without_layers_is_told_so(model: nn.Module, images: Tensor):
+    lost = engine("lost", lambda model, images: model.network(images) * float("inf"))
+    assert (
+        of(choose([lost], model, images, device=CPU), "lost").why
+        == "NaN or infinite outputs, first from inside the engine"
+    )
+
+
+def test_a_network_that_gives_nan_in_fp32_is_one_line_naming_the_layer(images: Tensor):
+    model = make_resnet()
+    model.layer3[1].conv2.weight.data[0] = float("inf")
+    with pytest.raises(CellError, match=r"NaN or infinite outputs in fp32, first from layer3\.1\.conv2"):
+        choose([], model, images, device=CPU)
+
+
+def test_images_that_engines_were_calibrated_on_are_not_judged_on(model: nn.Module, images: Tensor):
+    shown: list[Tensor] = []
+
+    def calibrated(source: Source) -> Ready:
+        assert source.calibration is not None
+        shown.append(source.calibration)
+        return Ready(source.original)
+
+    choice = choose([Engine("c", "", "int8", calibrated, calibrated=True)], model, images, device=CPU, every=True)
+    assert torch.equal(shown[0], images[:10])
+    assert of(choice, "c").judged == 30
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 32, 32), (3, 32, 32)])
+def test_too_few_images_are_one_line(shape: tuple[int, ...], model: nn.Module):
+    with pytest.raises(EngineError, match="takes 4 images, got the shape"):
+        choose([FAST], model, torch.zeros(shape), device=CPU)
+
+
+def test_auto_on_a_real_network_judges_every_engine_that_is_here(images: Tensor):
+    wanted = automatic_engines("cpu")
+    choice = choose(wanted, make_resnet(), images, device=CPU, tolerance=Tolerance(flips=0.2, shift=0.1), every=True)
+    here = {engine.name for engine in wanted if not engine.missing("cpu")}
+    assert {c.engine for c in choice.candidates} == {engine.name for engine in wanted}
+    assert {c.engine for c in choice.candidates if c.flips is not None} == here
+    assert choice.prepared.engine == choice.engine
+    assert of(choice, choice.engine).accepted
+    exact = {name for name in here if get_engine(name).precision == "fp32"}
+    assert all(of(choice, name).flips == 0 and of(choice, name).shift <= 1e-5 for name in exact)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from netversus.lab.timing.memory import largest_sum, out_of_memory, peak_bytes, weight_bytes
+
+MIB = 2**20
+
+
+class Widening(nn.Module):
+    """Holds an image four times, then both that and its successor: eight times the input at the peak."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2 * MIB // 4))
+
+    def forward(self, images: Tensor) -> Tensor:
+        wide = images.repeat(4, 1, 1, 1)
+        return (wide + 1).sum((1, 2, 3))
+
+
+def test_the_peak_is_the_weights_and_what_a_pass_holds_at_once(capfd: pytest.CaptureFixture[str]) -> None:
+    images = torch.zeros(1, 1, 512, 512)  # 1 MiB
+    assert peak_bytes(Widening(), images) == pytest.approx(2 * MIB + 8 * MIB, abs=1024)
+    assert capfd.readouterr().err == ""  # the profiler's own lines
+
+
+def test_it_does_not_depend_on_what_the_process_held_before() -> None:
+    images = torch.zeros(1, 1, 256, 256)
+    first = peak_bytes(Widening(), images)
+    _ballast = [torch.zeros(MIB) for _ in range(4)]
+    assert peak_bytes(Widening(), images) == first
+
+
+def test_weights_that_two_layers_share_are_counted_once() -> None:
+    layer = nn.Linear(8, 8, bias=False)
+    twice = nn.Sequential(layer, nn.Linear(8, 8, bias=False))
+    twice[1].weight = layer.weight
+    assert weight_bytes(twice) == 8 * 8 * 4
+    assert weight_bytes(nn.BatchNorm1d(4)) == 4 * (4 * 4) + 8  # running mean and variance, and a 64-bit counter
+
+
+def test_memory_that_is_not_torchs_is_not_told() -> None:
+    assert peak_bytes(nn.ReLU(), torch.zeros(1, 3, 8, 8)) is None
+
+
+def test_on_an_accelerator_its_allocator_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Card:
+        held = 100
+
+        def model(self, _images: object) -> None:
+            self.held = 160
+
+    card, reset = Card(), []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _device: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _device: 100)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", reset.append)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _device: card.held)
+    from netversus.lab.timing import memory
+
+    images = type("Images", (), {"device": torch.device("cuda:0")})()
+    assert memory._on_cuda(card.model, images) == 60
+    assert reset == [torch.device("cuda:0")]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-100, 100)))
+def test_the_largest_sum_is_the_highest_level_that_the_changes_reach(changes: list[int]) -> None:
+    levels = [sum(changes[: i + 1]) for i in range(len(changes))]
+    assert largest_sum(changes) == max(levels, default=0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you ..."
+        ),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
+        Exception("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc"),
+        Exception("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 1"),
+    ],
+)
+def test_every_way_of_having_no_memory_is_known(error: Exception) -> None:
+    assert out_of_memory(error)
+
+
+def test_a_real_allocation_that_fails_is_known_and_another_error_is_not() -> None:
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert out_of_memory(caught.value)
+    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

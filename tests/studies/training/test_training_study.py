@@ -1,0 +1,288 @@
+"""The training study: what is equal, what is held out, what is kept, and what happens when it goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+
+from netversus.evidence import StudyEvidence
+from netversus.execute.inprocess import execute
+from netversus.execute.listener import Silent
+from netversus.exhibits import Chart, Table, Text
+from netversus.lab.bench import Bench
+from netversus.lab.contenders.load import load
+from netversus.lab.contenders.resolve import resolve
+from netversus.lab.data import open_data
+from netversus.lab.data.dataset import Dataset
+from netversus.lab.rates import nominal_rates
+from netversus.lab.training.judge import answers
+from netversus.plan import make_plan
+from netversus.records import DataCard, Done, Failed, Rates
+from netversus.request import make_request
+from netversus.store import RunStore
+from netversus.studies.training import STUDY, WEIGHTS, TrainingOptions, measure, total_samples
+from netversus.studies.training.budget import operations, steps_for
+from netversus.studies.training.exhibit import exhibit
+from netversus.studies.training.views import views, with_noise
+from netversus.study import Work
+
+NARROW, WIDE = "py:tiny_nets:narrow@scratch", "py:tiny_nets:wide@scratch"
+CPU = torch.device("cpu")
+QUICK = {"samples": 320, "batch": 16, "rounds": 4, "curve_images": 40}
+
+
+class Trial:
+    """The study of two tiny networks on digits."""
+
+    def __init__(
+        self, path: Path, options: dict[str, Any], contenders: tuple[str, ...] = (NARROW, WIDE), repeats: int = 1
+    ):
+        self.data = open_data("digits")
+        self.cards = [resolve(each, self.data.card) for each in contenders]
+        request = make_request(
+            {
+                "contenders": (NARROW, WIDE),
+                "studies": ("training",),
+                "options": {"training": options},
+                "repeats": repeats,
+            }
+        )
+        self.plan = make_plan(request, self.cards, self.data.card, nominal_rates(self.cards), "cpu")
+        self.store = RunStore.create(path)
+        self.store.add_plan(self.plan)
+
+    def run(self) -> None:
+        execute(self.plan, self.store, self.data, CPU, Silent())
+
+    def evidence(self) -> StudyEvidence:
+        return StudyEvidence(self.store, self.plan, "training")
+
+    def values(self, contender: str, metric: str) -> dict[str, float]:
+        sample = self.evidence().series(contender, metric)
+        return {} if sample is None else dict(zip(sample.units, sample.values.tolist(), strict=True))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., Bench]:
+    def make(data: Dataset | None = None, **options: Any) -> Bench:
+        data = data or open_data("digits")
+        return Bench(
+            contenders=[resolve(each, data.card) for each in (NARROW, WIDE)],
+            data=data,
+            options=TrainingOptions.model_validate(QUICK | options),
+            seed=0,
+            device=CPU,
+            stored=lambda *_: (),
+            scratch=lambda _: tmp_path,
+            flush=lambda: None,
+        )
+
+    return make
+
+
+def shown(bench: Bench):
+    return views(bench, bench.contenders[0].preprocessing)
+
+
+def test_equal_samples_are_the_same_steps_for_all(bench):
+    made = bench()
+    assert {steps_for(made, card, shown(made).train) for card in made.contenders} == {20}
+
+
+def test_the_operations_of_training_are_those_that_one_can_count(bench):
+    """narrow: a 3x3 convolution 3 -> 4 from 32 to 16 px, one 4 -> 8 from 16 to 8 px, 8 -> 10. The backward pass costs
+    twice the forward one, except that nobody needs the gradient of the images."""
+    made = bench()
+    first, second, last = 2 * 9 * 3 * 4 * 16 * 16, 2 * 9 * 4 * 8 * 8 * 8, 2 * 8 * 10
+    assert operations(made, made.contenders[0]) == 2 * first + 3 * second + 3 * last
+
+
+def test_equal_operations_give_the_cheaper_network_more_steps(bench):
+    made = bench(equal="flops", teraflops=1e-4)
+    narrow, wide = (steps_for(made, card, shown(made).train) for card in made.contenders)
+    assert narrow > 2 * wide > 0
+    for card, steps in zip(made.contenders, (narrow, wide), strict=True):
+        assert steps * 16 * operations(made, card) == pytest.approx(1e8, rel=0.2)
+    assert operations(bench(sharpness=0.1), made.contenders[0]) == 2 * operations(made, made.contenders[0])
+
+
+def test_equal_time_is_turned_into_steps_once(bench):
+    made = bench(equal="time", seconds=1.0)
+    card, train = made.contenders[0], shown(made).train
+    steps = steps_for(made, card, train)
+    assert steps >= 4
+    assert steps_for(made, card, train) == steps  # a resumed cell does not time again
+
+
+def test_equal_time_takes_about_that_long(tmp_path: Path):
+    trial = Trial(tmp_path / "run", QUICK | {"equal": "time", "seconds": 1.0})
+    trial.run()
+    for card in trial.cards:
+        each = trial.values(card.name, "train_time")
+        images = max(float(unit.removeprefix("samples-")) for unit in trial.values(card.name, "train_loss"))
+        assert 0.2 < np.mean(list(each.values())) * images < 5  # this machine is shared
+
+
+@pytest.mark.parametrize("equal", ["samples", "time", "flops"])
+def test_whatever_is_equal_a_budget_cuts_it_and_says_so(equal: str, data_card: DataCard):
+    work = Work(data_card, {"a": Rates(0.01, 0.03, 10**6, True), "b": Rates(0.02, 0.06, 10**6, True)})
+    options = TrainingOptions(equal=equal, seconds=1000, teraflops=100)
+    whole = STUDY.cost(options, work).seconds
+    fit = STUDY.fit(options, work, whole / 3)
+    assert STUDY.cost(fit.options, work).seconds <= whole / 3 * 1.01
+    assert len(fit.cuts) == 1
+    assert STUDY.fit(options, work, 2 * whole).cuts == ()
+
+
+def test_samples_are_whole_batches():
+    options = TrainingOptions(batch=32, epochs=2.5)
+    assert total_samples(options, 1000) == 78 * 32
+    assert total_samples(options.model_copy(update={"samples": 5}), 1000) == 32
+
+
+def test_what_is_held_out_comes_from_the_train_split_and_is_not_learned_from(bench):
+    made = bench(validation=0.2, fraction=0.5)
+    seen = shown(made)
+    train_ids, test_ids = set(made.data.split("train").ids), set(made.data.split("test").ids)
+    learned, held = set(seen.train.ids), set(seen.validation.ids)
+    assert learned | held <= train_ids
+    assert not learned & held
+    assert not (learned | held) & test_ids
+    assert len(learned | held) == pytest.approx(500, abs=10)
+    assert len(held) == pytest.approx(100, abs=10)
+    counts = np.bincount(seen.validation.labels.numpy(), minlength=10)
+    assert counts.min() >= 7  # in proportion to the classes
+
+
+def test_a_class_of_one_image_is_learned_from_and_not_held_out(bench):
+    data = open_data("digits")
+    train = data.split("train")
+    keep = np.concatenate([np.flatnonzero(train.labels != 3), np.flatnonzero(train.labels == 3)[:1]])
+
+    class Fewer(type(train)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.ids = tuple(train.ids[i] for i in keep)
+            self.labels = train.labels[keep]
+            self.factors = {}
+
+        def image(self, index: int):
+            return train.image(int(keep[index]))
+
+    seen = shown(bench(replace(data, splits={**data.splits, "train": Fewer()}), validation=0.5))
+    assert int((seen.train.labels == 3).sum()) == 1
+    assert int((seen.validation.labels == 3).sum()) == 0
+
+
+def test_the_views_are_the_same_for_every_contender_and_follow_the_seed(bench):
+    made = bench(validation=0.2, label_noise=0.3)
+    one, two = shown(made), shown(made)
+    assert one.train.ids == two.train.ids
+    assert torch.equal(one.train.labels, two.train.labels)
+    made.seed = 1
+    assert shown(made).train.ids != one.train.ids
+
+
+def test_noise_makes_just_that_share_of_the_labels_wrong():
+    labels = np.arange(1000) % 10
+    noisy, wrong = with_noise(labels, 0.25, 10, seed=0)
+    assert len(wrong) == len(set(wrong.tolist())) == 250
+    assert set(np.flatnonzero(noisy != labels).tolist()) == set(wrong.tolist())
+    assert noisy.min() >= 0
+    assert noisy.max() <= 9
+    assert (with_noise(labels, 0.0, 10, seed=0)[0] == labels).all()
+    assert len(with_noise(labels, 0.5, 1, seed=0)[1]) == 0
+
+
+def test_early_stopping_keeps_the_round_that_was_best_on_the_images_held_out(tmp_path: Path, bench):
+    # A rate at which it jumps about, so that the last round is not always the best.
+    options = QUICK | {"validation": 0.3, "learning_rate": 0.2, "schedule": "constant", "rounds": 12, "samples": 1920}
+    trial = Trial(tmp_path / "run", options)
+    trial.run()
+    not_last = 0
+    for card in trial.cards:
+        curve = list(trial.values(card.name, "curve_validation_top1").values())
+        assert len(curve) == 12
+        held = shown(bench(**options)).validation
+        model = load(card, classes=10, seed=0)
+        model.load_state_dict(safetensors.torch.load(trial.evidence().artifact(WEIGHTS, card.name)))
+        said = answers(model, held.images, np.arange(len(held.labels)), card.preprocessing, CPU)
+        assert (said == held.labels.numpy()).mean() == pytest.approx(max(curve))
+        not_last += max(curve) > curve[-1]
+    assert not_last >= 1  # else the test could not tell
+
+
+def test_memorised_labels_are_watched_where_labels_are_made_wrong(tmp_path: Path):
+    trial = Trial(tmp_path / "run", QUICK | {"label_noise": 0.4})
+    trial.run()
+    for card in trial.cards:
+        assert all(0 <= value <= 1 for value in trial.values(card.name, "memorised").values())
+        assert len(trial.values(card.name, "memorised")) == 4
+    assert "Wrong labels that were learned" in {x.title for x in exhibit(trial.evidence()) if isinstance(x, Chart)}
+
+
+def test_a_training_that_diverges_is_an_outcome_and_the_rounds_before_it_are_kept(tmp_path: Path):
+    options = QUICK | {"optimizer": "sgd", "learning_rate": 1e30, "warmup": 0}
+    trial = Trial(tmp_path / "run", options)
+    trial.run()
+    outcomes = [trial.store.outcome(cell) for cell in trial.plan.cells]
+    assert all(isinstance(outcome, Failed) for outcome in outcomes)
+    assert all("the loss became" in outcome.error for outcome in outcomes if isinstance(outcome, Failed))
+
+
+def test_a_damaged_checkpoint_of_a_cell_costs_time_and_not_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(measure, "CHECKPOINT_SECONDS", 0.0)
+    whole, broken = Trial(tmp_path / "whole", QUICK), Trial(tmp_path / "broken", QUICK)
+    whole.run()
+    finish = measure._finish
+
+    def dies(_learner):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(measure, "_finish", dies)
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    monkeypatch.setattr(measure, "_finish", finish)
+    newest = [max(state.glob("*.pt")) for state in (tmp_path / "broken").glob("cells/*/state")]
+    assert len(newest) == 2
+    newest[0].write_bytes(newest[0].read_bytes()[:1000])
+    with pytest.warns(RuntimeWarning, match="is damaged"):
+        broken.run()
+    assert all(isinstance(broken.store.outcome(cell), Done) for cell in broken.plan.cells)
+    for card in whole.cards:
+        for metric in ("train_loss", "curve_test_top1", "gradient_norm", "dead_units", "fit_top1"):
+            assert broken.values(card.name, metric) == whole.values(card.name, metric), metric
+        kept = [trial.evidence().artifact(WEIGHTS, card.name) for trial in (whole, broken)]
+        first, second = (safetensors.torch.load(each) for each in kept)
+        assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_report_shows_curves_with_bands_and_what_accuracies_cost(tmp_path: Path):
+    trial = Trial(tmp_path / "run", QUICK | {"samples": 8000, "learning_rate": 0.02}, repeats=2)
+    trial.run()
+    found = list(exhibit(trial.evidence()))
+    accuracy = next(x for x in found if isinstance(x, Chart) and x.title.startswith("Top-1"))
+    assert {series.name for series in accuracy.series} == {NARROW, WIDE}
+    assert all(len(series.low) == len(series.y) == 4 for series in accuracy.series)
+    cost = next((x for x in found if isinstance(x, Table) and x.title == "What an accuracy costs"), None)
+    assert cost is not None
+    for contender, seed, target, images, seconds in cost.rows:
+        curve = trial.evidence().series(contender, "curve_test_top1", int(seed))
+        first = next(u for u, v in zip(curve.units, curve.values, strict=True) if 100 * v >= target)
+        assert images == float(first.removeprefix("samples-"))
+        assert 0 < seconds < 60
+    assert not [x for x in found if isinstance(x, Text)]
+
+
+def test_classes_without_images_are_told_in_the_report(tmp_path: Path):
+    trial = Trial(tmp_path / "run", QUICK | {"fraction": 0.01})
+    trial.run()
+    said = [x.text for x in exhibit(trial.evidence()) if isinstance(x, Text)]
+    assert any("have one image each" in text for text in said)
