@@ -35,6 +35,7 @@ def netversus(*arguments: str) -> subprocess.CompletedProcess[str]:
         ("list", "studies"),
         ("list", "contenders", "resnet50"),
         ("list", "data"),
+        ("list", "engines"),
     ],
     ids=" ".join,
 )

@@ -68,6 +68,12 @@ def test_data_are_listed(netversus):
     assert all(kind in ended.out for kind in ("digits", "scenes", "folder", "hf"))
 
 
+def test_engines_are_listed_with_what_is_missing(netversus):
+    ended = netversus("list", "engines")
+    assert ended.code == 0
+    assert all(engine in ended.out for engine in ("eager", "fused-bf16", "openvino-int8", "cuda-graph"))
+
+
 def test_what_cannot_be_listed_gets_the_nearest(netversus):
     ended = netversus("list", "study")
     assert ended.code == 2

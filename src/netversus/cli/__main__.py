@@ -12,7 +12,7 @@ COMMANDS = {
     "train": "Train one contender alone, to weights that compare takes.",
     "report": "Write the report of a run again, as HTML, Markdown, JSON or CSV.",
     "power": "Say how many images, seeds, sequences or timing blocks a comparison needs.",
-    "list": "List the studies, the contenders, or the data.",
+    "list": "List the studies, the contenders, the data, or the engines.",
     "doctor": "Say what this machine can do.",
     "export-data": "Write built-in data as files that other tools read.",
 }

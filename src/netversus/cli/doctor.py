@@ -11,7 +11,14 @@ from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_OK
 from netversus.provenance import PACKAGES, installed, this_machine
 
-EXTRAS = {"hf": ("transformers", "datasets"), "onnx": ("onnxruntime",)}
+EXTRAS = {
+    "hf": ("transformers", "datasets"),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
+    "openvino": ("openvino",),
+    "jpeg": ("simplejpeg",),
+    "cluster": ("distributed",),
+    "cloud": ("fsspec", "s3fs", "gcsfs"),
+}
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -12,6 +12,7 @@ from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_OK, OptionError, nearest
 from netversus.lab.contenders import list_contenders
 from netversus.lab.data import list_data
+from netversus.lab.engines import find_engines
 from netversus.studies import find_studies
 
 MOST = 60
@@ -23,15 +24,22 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _list(
-    what: Annotated[str, typer.Argument(help="studies, contenders or data.")] = "studies",
+    what: Annotated[str, typer.Argument(help="studies, contenders, data or engines.")] = "studies",
     pattern: Annotated[str, typer.Argument(help="Only contenders whose name holds this.")] = "resnet",
 ) -> int:
-    """List the studies with their options, the known contenders, or the kinds of data."""
-    kinds = {"studies": _studies, "contenders": lambda: _contenders(pattern), "data": _data}
+    """List the studies with their options, the known contenders, the kinds of data, or the inference engines."""
+    kinds = {"studies": _studies, "contenders": lambda: _contenders(pattern), "data": _data, "engines": _engines}
     if what not in kinds:
-        raise OptionError(f"list takes studies, contenders or data, got {what!r}", hint=nearest(what, kinds))
+        raise OptionError(f"list takes studies, contenders, data or engines, got {what!r}", hint=nearest(what, kinds))
     kinds[what]()
     return EXIT_OK
+
+
+def _engines() -> None:
+    rows = [
+        (engine.name, engine.precision, engine.summary, engine.absent_package()) for engine in find_engines().values()
+    ]
+    console().print(table("Engines", ("engine", "precision", "what it is", "package missing here"), rows))
 
 
 def _studies() -> None:

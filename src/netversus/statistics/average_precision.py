@@ -84,7 +84,7 @@ class AveragePrecision:
         if not present.any(axis=1).all():
             raise StatisticsError("no image with any ground truth has a weight: there is no average precision")
         means = np.where(present, table, 0.0).sum(axis=1) / present.sum(axis=1)
-        return means if np.ndim(weights) == 2 else means[0]
+        return np.asarray(means if np.ndim(weights) == 2 else means[0])
 
     def by_class(self, weights: Array) -> Array:
         """The mean over thresholds of each class, shape (c,) or (k, c); NaN for a class without ground truth."""
