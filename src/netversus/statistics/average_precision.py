@@ -89,7 +89,7 @@ class AveragePrecision:
     def by_class(self, weights: Array) -> Array:
         """The mean over thresholds of each class, shape (c,) or (k, c); NaN for a class without ground truth."""
         means = self._table(np.atleast_2d(weights)).mean(axis=2)
-        return means if np.ndim(weights) == 2 else np.asarray(means[0])
+        return np.asarray(means if np.ndim(weights) == 2 else means[0])
 
     def _table(self, weights: Array) -> Array:
         """Every class at every threshold, shape (k, c, t); NaN for a class without ground truth."""

@@ -27,7 +27,7 @@ from netversus.plan import make_plan
 from netversus.records import DataCard, Done, Failed, Rates
 from netversus.request import make_request
 from netversus.store import RunStore
-from netversus.studies.training import STUDY, WEIGHTS, TrainingOptions, measure, total_samples
+from netversus.studies.training import STUDY, WEIGHTS, TrainingOptions, budget, measure, total_samples
 from netversus.studies.training.budget import operations, steps_for
 from netversus.studies.training.exhibit import exhibit
 from netversus.studies.training.views import views, with_noise
@@ -121,13 +121,13 @@ def test_equal_time_is_turned_into_steps_once(bench):
     assert steps_for(made, card, train) == steps  # a resumed cell does not time again
 
 
-def test_equal_time_takes_about_that_long(tmp_path: Path):
-    trial = Trial(tmp_path / "run", QUICK | {"equal": "time", "seconds": 1.0})
-    trial.run()
-    for card in trial.cards:
-        each = trial.values(card.name, "train_time")
-        images = max(float(unit.removeprefix("samples-")) for unit in trial.values(card.name, "train_loss"))
-        assert 0.2 < np.mean(list(each.values())) * images < 5  # this machine is shared
+@pytest.mark.parametrize(("step_seconds", "steps"), [(0.01, 100), (0.025, 40), (9.0, 4)])
+def test_equal_time_gives_as_many_steps_as_fit_and_one_a_round(
+    bench, monkeypatch: pytest.MonkeyPatch, step_seconds: float, steps: int
+):
+    made = bench(equal="time", seconds=1.0)
+    monkeypatch.setattr(budget, "_step_seconds", lambda *_: step_seconds)
+    assert steps_for(made, made.contenders[0], shown(made).train) == steps
 
 
 @pytest.mark.parametrize("equal", ["samples", "time", "flops"])

@@ -33,7 +33,13 @@ def mute() -> Iterator[None]:
     What other threads of this process print meanwhile is lost too.
     """
     _flush()
-    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        saved = os.dup(1)
+    except OSError:  # there is no standard output
+        with quiet():
+            yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
         with quiet():
