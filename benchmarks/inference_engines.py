@@ -3,9 +3,9 @@
 Peers, in the same run and in turns: torch eager fp32, torch bf16 autocast, OpenVINO bf16.
 About 15 minutes on two cores: THP_MEM_ALLOC_ENABLE=1 python benchmarks/inference_engines.py [--turns 20]
 
-There are no published weights without a network. The networks are random but alive: batch norms have the statistics
-of real inputs, and the head is fitted by ridge regression to tell the classes of the scenes apart, so that an image has
-a first class that an engine can lose. How many it loses is told beside the times; trained weights may lose more or less.
+Published weights need a connection; so the networks are random but alive: batch norms have the statistics of real
+inputs, and the head is fitted by ridge regression to tell the classes of the scenes apart, so that an image has a first
+class that an engine can lose. How many it loses is told beside the times; trained weights may lose more or fewer.
 """
 
 from __future__ import annotations

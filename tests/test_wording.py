@@ -59,6 +59,12 @@ def test_a_time_is_said_as_faster_whichever_way_round():
     assert sentence(mirrored) == "resnet101 is 2.00× faster than resnet50 (between 1.60× and 2.50×)."
 
 
+def test_a_throughput_is_said_as_images_a_second():
+    finding = replace(LATENCY, unit="images/s", direction=Direction.HIGHER, effect=Effect(0.5, 0.4, 0.625, 0.95))
+    said = "resnet50 does 2.00× as many images a second as resnet101 (between 1.60× and 2.50×)."
+    assert sentence(finding) == said
+
+
 def test_equivalent_names_the_margin_and_never_says_not_significant():
     said = sentence(replace(TOP1, verdict=Verdict.EQUIVALENT))
     assert said.startswith("Practically the same: the difference is smaller than 1 point")
@@ -77,7 +83,7 @@ def test_a_fact_has_no_interval_in_words():
     fact = replace(
         TOP1, scale=Scale.FACT, unit="parameters", value_a=25_557_032, value_b=44_549_160, effect=None, p_raw=None
     )
-    assert sentence(fact) == "resnet50 25.6 M, resnet101 44.5 M: resnet101 has 1.74× as much as resnet50."
+    assert sentence(fact) == "resnet50 25.6 M, resnet101 44.5 M: resnet101 has 1.74× as many parameters as resnet50."
     assert "no interval" in expert_sentence(fact)
 
 

@@ -256,12 +256,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What one contender costs on this machine, calibrated: seconds an image, parameters, bytes."""
+    """What one contender costs on this machine: seconds an image in batches, for an answer and for a step of training,
+    parameters, whether that was measured; and the seconds that a call costs beside its images."""
 
     infer_seconds: float
     train_seconds: float
     parameters: int
     measured: bool
+    call_seconds: float = 2e-3
 
 
 @dataclass(frozen=True, slots=True)

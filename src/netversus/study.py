@@ -57,6 +57,11 @@ class Work:
         return sum(r.infer_seconds for r in self.rates.values())
 
     @property
+    def call_seconds(self) -> float:
+        """Seconds that one call of every contender costs beside its images: most of what a single image takes."""
+        return sum(r.call_seconds for r in self.rates.values())
+
+    @property
     def train_seconds(self) -> float:
         """Seconds to train every contender on one image."""
         return sum(r.train_seconds for r in self.rates.values())

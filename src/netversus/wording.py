@@ -17,6 +17,12 @@ from netversus.quantities import (
 )
 from netversus.records import Direction, Finding, Role, Scale, Verdict
 
+_MUCH = {
+    "layers": "as many layers as",
+    "parameters": "as many parameters as",
+    "MACs": "as many multiply-adds as",
+    "bytes": "as many bytes as",
+}
 ONE_IN = {0.9: "10", 0.95: "20", 0.99: "100"}
 
 
@@ -53,7 +59,7 @@ def _described(finding: Finding) -> str:
     words = f"{_values(finding)}"
     if a and b and finding.scale in (Scale.FACT, Scale.RATIO) and a != b:
         more, less = (finding.b, finding.a) if b > a else (finding.a, finding.b)
-        much = "as many layers as" if finding.unit == "layers" else "as much as"
+        much = _MUCH.get(finding.unit, "as much as")
         words += f": {more} has {times(max(a, b) / min(a, b))} {much} {less}"
     return words + "."
 
@@ -88,6 +94,8 @@ def _ratio(finding: Finding, best: str, other: str) -> str:
     estimate, low, high = (times(end) for end in ends)
     if finding.direction is Direction.LOWER and finding.unit != "s":
         return f"{other} needs {estimate} as much as {best} (between {low} and {high})."
+    if finding.unit == "images/s":
+        return f"{best} does {estimate} as many images a second as {other} (between {low} and {high})."
     word = "faster than" if finding.direction is Direction.LOWER else "as much as"
     return f"{best} is {estimate} {word} {other} (between {low} and {high})."
 

@@ -19,7 +19,7 @@ MOST_REPEATS = 8
 def calibrate(
     cards: Iterable[ContenderCard], classes: int, device: torch.device, *, train: bool
 ) -> Mapping[str, Rates]:
-    """Seconds an image for inference and, with `train`, for a training step, by contender."""
+    """Seconds an image for inference and, with `train`, for a training step, and what a call costs, by contender."""
     return {card.name: _rates(card, classes, device, train=train) for card in cards}
 
 
@@ -27,11 +27,14 @@ def _rates(card: ContenderCard, classes: int, device: torch.device, *, train: bo
     model = load(card, classes=classes, seed=0).to(device)
     inputs = torch.randn(BATCH, 3, card.preprocessing.crop, card.preprocessing.crop, device=device)
     trainable = train and card.untrained and card.source != "onnx"
+    infer = _seconds(lambda: _infer(model, inputs), device) / BATCH
+    single = _seconds(lambda: _infer(model, inputs[:1]), device)
     return Rates(
-        infer_seconds=_seconds(lambda: _infer(model, inputs), device) / BATCH,
+        infer_seconds=infer,
         train_seconds=_seconds(_training_step(model, inputs, classes), device) / BATCH if trainable else 0.0,
         parameters=sum(p.numel() for p in model.parameters()),
         measured=True,
+        call_seconds=max(0.0, single - infer),
     )
 
 

@@ -87,6 +87,20 @@ def rectified_view(m: nn.Module, x: Tensor) -> Tensor:
     return m.b(z) + z + y
 
 
+def written_through_a_view(m: nn.Module, x: Tensor) -> Tensor:
+    y = m.a(x)
+    z = m.b(y)
+    y[:, :2].relu_()
+    return z + y
+
+
+def written_through_a_dropout(m: nn.Module, x: Tensor) -> Tensor:
+    y = m.a(x)
+    z = m.b(y)
+    functional.dropout(y, 0.5, training=False).relu_()
+    return z + y
+
+
 CASES: dict[str, tuple[Callable[[nn.Module, Tensor], Tensor], int]] = {
     # what is computed, and how many operations but oneDNN's are left
     "relu": (lambda m, x: m.a(x).relu(), 0),
@@ -111,6 +125,8 @@ CASES: dict[str, tuple[Callable[[nn.Module, Tensor], Tensor], int]] = {
     "a view is read again": (branch, 3),
     "written over itself": (over_itself, 1),
     "written over what is read again": (over_what_is_read_again, 2),
+    "written over through a view": (written_through_a_view, 3),
+    "written over through a dropout": (written_through_a_dropout, 2),
     "preactivated in place": (preactivated, 2),
     "a view that is rectified in place": (rectified_view, 5),
 }
@@ -155,6 +171,24 @@ def test_each_kind_of_convolution_is_right(
     model = network(lambda m, x: m.a(x).relu(), a=convolution)
     graph = pack(fold(model, images).to(dtype), images[:8].to(dtype))
     assert off(fp32(graph, images.to(dtype)).float(), fp32(model, images)) <= (1e-5 if dtype is torch.float32 else 0.02)
+
+
+def test_a_sum_with_what_is_the_same_for_all_images_is_told_from_a_batch_of_one(images: Tensor):
+    """A parameter of shape (1, ...) added to a convolution, prepared with a single image."""
+
+    class Placed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Conv2d(3, 4, 3, padding=1)
+            self.place = nn.Parameter(torch.randn(1, 4, 32, 32))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (self.place + self.a(x)).relu().mean((2, 3))
+
+    model = Placed().eval()
+    prepared = get_engine("fused").prepare(model, crop=32, device=CPU, calibration=images[:1])
+    for count in (1, 5):
+        assert off(prepared(images[:count]), fp32(model, images[:count])) <= 1e-5
 
 
 def test_without_bf16_in_onednn_it_is_one_line(resnet: nn.Module, monkeypatch: pytest.MonkeyPatch):

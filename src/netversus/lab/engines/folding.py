@@ -13,12 +13,15 @@ from netversus.lab.engines.quiet import quiet
 _aten = torch.ops.aten
 _BATCH_NORM = _aten.batch_norm.default
 _CONVOLUTION = _aten.conv2d.default
+_DROPOUT = _aten.dropout.default
 
 
 @torch.no_grad()
 def fold(model: nn.Module, example: Tensor) -> fx.GraphModule:
     """The network, in eval mode, as a graph of torch operations whose batch norms are folded where a convolution's
-    output goes nowhere else. It takes any batch size n >= 1 of images like `example`, shape (n, 3, h, w).
+    output goes nowhere else. It takes any batch size n >= 1.
+
+    `example` holds two images or more, shape (n, 3, h, w): a batch of one would stay one.
 
     With w, b the convolution's weights and m, v, g, c the batch norm's mean, variance, scale and shift:
     w' = w g / sqrt(v + eps) and b' = (b - m) g / sqrt(v + eps) + c (Jacob et al. 2018, section 3.2; the arithmetic
@@ -28,6 +31,8 @@ def fold(model: nn.Module, example: Tensor) -> fx.GraphModule:
         Exception: whatever torch.export raises on code that it cannot follow.
     """
     graph = traced(model, example)
+    for dropout in [node for node in graph.graph.nodes if node.target is _DROPOUT and not node.args[2]]:
+        dropout.replace_all_uses_with(dropout.args[0])  # in eval mode it gives what it gets
     for number, norm in enumerate([node for node in graph.graph.nodes if node.target is _BATCH_NORM]):
         convolution = norm.args[0]
         if convolution.target is _CONVOLUTION and len(convolution.users) == 1 and not norm.args[5]:  # not training
@@ -40,9 +45,8 @@ def traced(model: nn.Module, example: Tensor) -> fx.GraphModule:
 
     torch.export follows what torch.fx alone cannot: transformers' ResNets, for one.
     """
-    two = example[:2] if len(example) > 1 else torch.cat([example, example])  # a batch of one would stay one
     with quiet():
-        exported = torch.export.export(model, (two,), dynamic_shapes=({0: torch.export.Dim.AUTO},))
+        exported = torch.export.export(model, (example[:2],), dynamic_shapes=({0: torch.export.Dim.AUTO},))
     graph = exported.module(check_guards=False)
     return tidied(graph)
 

@@ -116,7 +116,7 @@ def _take_sum(graph: fx.GraphModule, add: fx.Node, fused: dict[fx.Node, _Fused],
     each = fused.get(last)
     if each is None or each.other is not None or len(last.users) != 1 or other is last or _form(other) != _form(last):
         return
-    if _written_into(other, but=add) or (add.target in _IN_PLACE and add.args[0] is other and len(other.users) > 1):
+    if _may_change(other, but=add) or (add.target in _IN_PLACE and add.args[0] is other and len(other.users) > 1):
         return
     readers = [user for user in other.users if user is not add]
     read_by_now = all(user in fused and place[user] < place[last] for user in readers)
@@ -126,14 +126,13 @@ def _take_sum(graph: fx.GraphModule, add: fx.Node, fused: dict[fx.Node, _Fused],
     graph.graph.erase_node(add)
 
 
-def _written_into(node: fx.Node, *, but: fx.Node) -> bool:
-    """Whether some other operation writes over a node's output."""
-    return any(user is not but and _writes(user) and user.args[0] is node for user in node.users)
+def _may_change(node: fx.Node, *, but: fx.Node) -> bool:
+    """Whether some other operation writes over a node's output, or gives it another name under which that happens.
 
-
-def _writes(node: fx.Node) -> bool:
-    schema = getattr(node.target, "_schema", None)
-    return schema is not None and bool(schema.is_mutable)
+    Both are said in the operation's schema: the outputs of an in-place operation are marked as its input's alias too.
+    """
+    schemas = (getattr(user.target, "_schema", None) for user in node.users if user is not but)
+    return any(result.alias_info is not None for schema in schemas if schema is not None for result in schema.returns)
 
 
 def _owns_its_memory(node: fx.Node, fused: dict[fx.Node, _Fused]) -> bool:

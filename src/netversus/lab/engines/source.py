@@ -22,7 +22,8 @@ class Source:
     """One network, and what it becomes on the way to an engine.
 
     `original` is the network on the device in eval mode: the same object where it was so already, else a copy.
-    `example` holds images to try it with, float32, shape (n, 3, crop, crop), on the device. `borrowed` is the time in
+    `example` holds two or more images to try it with, float32, shape (n, 3, crop, crop), on the device: with one, a
+    batch could not be told from what is the same for all images. `borrowed` is the time in
     seconds that was saved because something had been made before; who wants the true cost adds it.
 
     Raises:
@@ -38,8 +39,8 @@ class Source:
         self.crop = crop
         self.device = device
         self.calibration = calibration
-        example = torch.zeros(2, 3, crop, crop) if calibration is None else calibration[:EXAMPLES]
-        self.example = example.detach().to(device, torch.float32)
+        example = torch.zeros(2, 3, crop, crop) if calibration is None else calibration[:EXAMPLES].detach()
+        self.example = (example if len(example) > 1 else example.expand(2, -1, -1, -1)).to(device, torch.float32)
         self.borrowed = 0.0
         self._made: dict[str, tuple[Any, float]] = {}
 

@@ -13,7 +13,6 @@ FEWEST_BLOCKS = 12  # of fewer, no test could tell two contenders apart once a w
 SMALLEST_CUT_BATCH = 8  # a budget does not cut below it: smaller batches say little of throughput
 TURNS = 2  # each contender has two in a block, see `netversus.lab.timing.turns`
 STAGE_PASSES = 5
-CALL_SECONDS = 2e-3  # what a call costs however small the network is
 START_SECONDS = 15.0  # an interpreter that loads torch
 
 REST = "rest"
@@ -88,7 +87,7 @@ def _starts(options: SpeedOptions, contenders: int) -> int:
 def _cost(options: SpeedOptions, work: Work) -> Cost:
     side = max(work.data.image_size or 224, *options.resolution, 0)
     seconds = _images(options, work) * work.infer_seconds
-    seconds += CALL_SECONDS * _calls(options) * len(work.rates) + START_SECONDS * _starts(options, len(work.rates))
+    seconds += work.call_seconds * _calls(options) + START_SECONDS * _starts(options, len(work.rates))
     return Cost(
         seconds=seconds,
         memory=4 * work.parameters * len(work.rates) + options.judged_batch * side**2 * 3 * 4 * 20,
