@@ -14,7 +14,7 @@ export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 .PHONY: help install demo test check lint benchmarks clean
 
 help:
-	@echo "make demo        install, then compare ResNet-50 and ResNet-101 (about 7 minutes)"
+	@echo "make demo        install, then compare ResNet-50 and ResNet-101 (5 to 8 minutes)"
 	@echo "make test        install, then run the tests"
 	@echo "make check       lint, types, import layers, tests"
 	@echo "make benchmarks  measure us beside the peers; results go to benchmarks/results/"
