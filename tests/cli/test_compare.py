@@ -156,7 +156,9 @@ def test_a_third_contender_is_added_to_what_is_there(netversus, quick_run: Path)
     assert before.items() < after.items()
     assert len(list(quick_run.glob("cells/*"))) == 6
     assert {(f.a, f.b) for f in open_run(quick_run).findings if f.metric == "top1"} == {
-        (TINY[0], TINY[1]), (TINY[0], "py:tiny_nets:middling@scratch"), (TINY[1], "py:tiny_nets:middling@scratch")
+        (TINY[0], TINY[1]),
+        (TINY[0], "py:tiny_nets:middling@scratch"),
+        (TINY[1], "py:tiny_nets:middling@scratch"),
     }
 
 
