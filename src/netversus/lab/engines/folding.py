@@ -21,7 +21,8 @@ def fold(model: nn.Module, example: Tensor) -> fx.GraphModule:
     """The network, in eval mode, as a graph of torch operations whose batch norms are folded where a convolution's
     output goes nowhere else. It takes any batch size n >= 1.
 
-    `example` holds two images or more, shape (n, 3, h, w): a batch of one would stay one.
+    `example` holds two images or more, shape (n, 3, h, w): a batch of one would stay one. What is not folded shares the
+    network's own weights: copy the graph before they are changed.
 
     With w, b the convolution's weights and m, v, g, c the batch norm's mean, variance, scale and shift:
     w' = w g / sqrt(v + eps) and b' = (b - m) g / sqrt(v + eps) + c (Jacob et al. 2018, section 3.2; the arithmetic
@@ -33,6 +34,7 @@ def fold(model: nn.Module, example: Tensor) -> fx.GraphModule:
     graph = traced(model, example)
     for dropout in [node for node in graph.graph.nodes if node.target is _DROPOUT and not node.args[2]]:
         dropout.replace_all_uses_with(dropout.args[0])  # in eval mode it gives what it gets
+        graph.graph.erase_node(dropout)
     for number, norm in enumerate([node for node in graph.graph.nodes if node.target is _BATCH_NORM]):
         convolution = norm.args[0]
         if convolution.target is _CONVOLUTION and len(convolution.users) == 1 and not norm.args[5]:  # not training
