@@ -4,6 +4,7 @@ is left behind."""
 from __future__ import annotations
 
 import _thread
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -143,11 +144,12 @@ def test_no_more_than_a_few_batches_are_decoded_ahead():
 
 
 def test_images_are_decoded_while_the_last_batch_is_computed():
-    images = photos(40, seconds=0.02)
-    begin = time.monotonic()
-    for _ in batches(images, np.arange(40), 10, CPU, preprocessings=(SMALL,), workers=10):
-        time.sleep(0.1)
-    assert time.monotonic() - begin < 40 * 0.02 + 4 * 0.1  # what one after the other would take
+    images = photos(40)
+    for batch in batches(images, np.arange(40), 10, CPU, preprocessings=(SMALL,), workers=2):
+        deadline = time.monotonic() + 5  # the computing of this batch
+        while sum(images.decoded.values()) <= batch.stop < 40 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert sum(images.decoded.values()) > batch.stop or batch.stop == 40
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
@@ -175,23 +177,24 @@ def test_a_message_that_names_its_image_is_left_as_it_is():
 
 def test_ctrl_c_ends_it_at_once():
     images = photos(400, seconds=0.05)
-    begin = time.monotonic()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     timer = threading.Timer(0.3, _thread.interrupt_main)
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        for _ in batches(images, np.arange(400), 100, CPU, preprocessings=(SMALL,), workers=2):
-            pass
-    assert time.monotonic() - begin < 1.5  # the first batch alone would take 2.5 seconds
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            for _ in batches(images, np.arange(400), 100, CPU, preprocessings=(SMALL,), workers=2):
+                pass
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sum(images.decoded.values()) < 400
     timer.join()
     assert not _threads()
 
 
 def test_breaking_off_leaves_no_thread():
     images = photos(200, seconds=0.02)
-    begin = time.monotonic()
     for _ in batches(images, np.arange(200), 4, CPU, preprocessings=(SMALL,), workers=2):
         break
-    assert time.monotonic() - begin < 1
     assert not _threads()
     assert sum(images.decoded.values()) < 200
 
