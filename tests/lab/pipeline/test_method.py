@@ -13,6 +13,7 @@ from torchvision.io import ImageReadMode, decode_jpeg
 
 from made_images import Files, encoded, noise, smooth
 from netversus.errors import DataError
+from netversus.lab.data import open_data
 from netversus.lab.data.decode import decode
 from netversus.lab.pipeline.decoders import Decoder, Pillow, Simplejpeg, decoders
 from netversus.lab.pipeline.method import EXACT, OVERSAMPLING, Method, Picture, fast_methods
@@ -186,6 +187,20 @@ def test_an_image_is_decoded_once_for_all_preprocessings_of_one_scale():
         for resize in (232, 256, 288):
             picture.pixels(Preprocessing(crop=224, resize=resize))
         assert images.decoded[0] == 1
+
+
+def test_a_folder_of_jpegs_is_decoded_fast_and_a_changed_file_is_refused_all_the_same(tmp_path):
+    for number in range(4):
+        path = tmp_path / f"class-{number % 2}" / f"{number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encoded(smooth(number, (1300, 1200))))
+    images = open_data(f"{tmp_path}?val=1").split("test")
+    scaled, preprocessing = Method(Pillow(), scaled=True), Preprocessing(crop=64, resize=73)
+    assert Picture(images, 0, scaled).image(preprocessing).size == (163, 150)
+    assert Picture(images, 0, EXACT).image(preprocessing).size == (1300, 1200)
+    (tmp_path / images.ids[0]).write_bytes(encoded(smooth(9, (1300, 1200))))
+    with pytest.raises(DataError, match="changed since the data were opened"):
+        Picture(images, 0, scaled).image(preprocessing)
 
 
 def test_the_exact_method_is_the_reference_whatever_is_installed():

@@ -30,6 +30,8 @@ class OnnxGraph(nn.Module):
             raise MissingExtraError("onnxruntime", "onnx", card.name) from None
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what goes wrong is said in an error of ours
+        # Else its threads spin on after a call, and whoever has the next turn is timed beside them.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # noqa: BLE001 (its errors have no common base that it exports)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from netversus.errors import DataError
+from netversus.lab.data.decode import Fast
 from netversus.records import DataCard
 
 
@@ -35,6 +36,10 @@ class ImageSet(ABC):
         Raises:
             DataError: the file changed or vanished since the data were opened.
         """
+
+    def read(self, index: int, fast: Fast) -> Image.Image:  # noqa: ARG002 (for sets that are made of files)
+        """The image at `index`, decoded by `fast` where it is a plain JPEG (see `decode`); what is drawn is drawn."""
+        return self.image(index)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from netversus.errors import DataError
 from netversus.lab.data.dataset import Dataset, ImageSet
-from netversus.lab.data.decode import decode
+from netversus.lab.data.decode import Fast, decode
 from netversus.lab.data.kind import Kind, Opening
 from netversus.lab.data.names import escape
 from netversus.lab.data.photos import (
@@ -74,6 +74,13 @@ class FolderImages(ImageSet):
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, decoded, upright, mode RGB."""
+        return self._decoded(index, None)
+
+    def read(self, index: int, fast: Fast) -> Image.Image:
+        """The same, decoded by `fast` where it is a plain JPEG."""
+        return self._decoded(index, fast)
+
+    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
         photo = self._photos[index]
         try:
             now, content = stamp(photo.path), photo.path.read_bytes()
@@ -85,7 +92,7 @@ class FolderImages(ImageSet):
                 f"{photo.id} changed since the data were opened",
                 hint="start a new run with the data as they are",
             )
-        return decode(content, suffix=photo.path.suffix, megapixels=self._megapixels).image
+        return decode(content, suffix=photo.path.suffix, megapixels=self._megapixels, fast=fast).image
 
 
 def open_folder(opening: Opening) -> Dataset:

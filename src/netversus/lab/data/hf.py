@@ -15,7 +15,7 @@ from pydantic import Field
 
 from netversus.errors import DataError, MissingExtraError, nearest
 from netversus.lab.data.dataset import Dataset, ImageSet
-from netversus.lab.data.decode import decode
+from netversus.lab.data.decode import Fast, decode
 from netversus.lab.data.kind import Kind, Opening
 from netversus.lab.data.names import escape
 from netversus.lab.data.photos import (
@@ -107,6 +107,13 @@ class HfImages(ImageSet):
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, decoded, upright, mode RGB."""
+        return self._decoded(index, None)
+
+    def read(self, index: int, fast: Fast) -> Image.Image:
+        """The same, decoded by `fast` where it is a plain JPEG."""
+        return self._decoded(index, fast)
+
+    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
         photo = self._photos[index]
         try:
             content = self._tables[photo.split].content(photo.row)
@@ -114,7 +121,7 @@ class HfImages(ImageSet):
             raise DataError(f"cannot read {photo.id} any more: {error}") from None
         if hashlib.sha256(content).hexdigest() != photo.sha256:
             raise DataError(f"{photo.id} changed since the data were opened")
-        return decode(content, suffix="", megapixels=self._megapixels).image
+        return decode(content, suffix="", megapixels=self._megapixels, fast=fast).image
 
 
 def open_hf(opening: Opening) -> Dataset:

@@ -22,6 +22,7 @@ from pathlib import Path
 import PIL
 
 from netversus.errors import DataError
+from netversus.lab.data.cache import cache_folder
 from netversus.lab.data.decode import decode
 
 VERSION = 1  # raised when `decode` judges files differently
@@ -74,11 +75,8 @@ def stamp(path: Path) -> Stamp:
 
 def memory_file(root: Path, megapixels: float) -> Path:
     """Where the findings for the files under `root` are remembered."""
-    told = os.environ.get("NETVERSUS_CACHE")
-    xdg = os.environ.get("XDG_CACHE_HOME")
-    folder = Path(told) if told else (Path(xdg) if xdg else Path("~/.cache").expanduser()) / "netversus"
     key = json.dumps([VERSION, PIL.__version__, megapixels, str(root)])
-    return folder / f"files-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
+    return cache_folder() / f"files-{hashlib.sha256(key.encode()).hexdigest()[:32]}.json"
 
 
 def _verified(path: Path, megapixels: float, known: Verified | None) -> Verified:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
 from netversus.lab.data.dataset import ImageSet
-from netversus.lab.data.decode import Fast
 from netversus.lab.pipeline.decoders import SCALES, Decoder, decoders, pillow_version
 from netversus.lab.preprocessing import shorter_side, to_uint8, to_uint8_boxed
 from netversus.records import Preprocessing
@@ -102,13 +100,6 @@ class Picture:
             self._size = size
             return decoder.decode(content, size, self._method.scale(size, preprocessing))
 
-        image = _decoded(self._images, self._index, fast)
+        image = self._images.read(self._index, fast)
         # Without a size it was no plain JPEG: the image is the one for every preprocessing.
         return self._at.setdefault(self._method.scale(self._size, preprocessing) if self._size else 1, image)
-
-
-def _decoded(images: ImageSet, index: int, fast: Fast) -> Image.Image:
-    """Through `read`, where a set of images is made of files; one that is drawn has nothing to decode."""
-    read: Any = getattr(images, "read", None)
-    image: Image.Image = images.image(index) if read is None else read(index, fast)
-    return image

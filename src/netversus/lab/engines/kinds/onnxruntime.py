@@ -23,6 +23,8 @@ def _make(source: Source, *, int8: bool) -> Ready:
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()  # engines compete as equals
     options.log_severity_level = 4  # what goes wrong is said in an error of ours
+    # Else its threads spin on after a call, and whoever has the next turn is timed beside them.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     graph = source.quantised_onnx() if int8 else source.onnx()
     session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
