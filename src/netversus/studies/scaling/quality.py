@@ -1,0 +1,77 @@
+"""What each contender answers at each resolution: every image is decoded once, and shown to all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from netversus.errors import CellError
+from netversus.lab.bench import Bench
+from netversus.lab.evaluation import Batch, batches, predict, shuffled
+from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
+
+BATCH = 64
+SMALLEST = "top1_smallest"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A contender, the sides at which it is shown images, in px from small to large, and its network at each."""
+
+    card: ContenderCard
+    sides: tuple[int, ...]
+    at: Callable[[int], Callable[[Tensor], Tensor]]
+
+
+def resized(card: ContenderCard, side: int) -> ContenderCard:
+    """A contender that takes images of another side: the same part of the picture, in more or fewer pixels."""
+    return replace(card, preprocessing=_scaled(card.preprocessing, side))
+
+
+def _scaled(own: Preprocessing, side: int) -> Preprocessing:
+    resize = None if own.resize is None else max(side, round(own.resize * side / own.crop))
+    return replace(own, crop=side, resize=resize)
+
+
+def metric_at(side: int) -> str:
+    """The name of top-1 at a side."""
+    return f"top1_at_{side:04d}"
+
+
+def steps(bench: Bench) -> int:
+    """How many batches there are to show."""
+    asked: int = bench.options.images
+    return ceil(min(asked, len(bench.data.split("test"))) / BATCH)
+
+
+def top1(bench: Bench, contenders: Sequence[Shown]) -> Iterator[Emission]:
+    """Whether the first answer is right, image by image, at each side; progress counts batches.
+
+    Raises:
+        CellError: a contender's outputs are not finite.
+    """
+    images = bench.data.split("test")
+    order = shuffled(len(images), 0)[: bench.options.images]
+    shapes = {resized(each.card, side).preprocessing for each in contenders for side in each.sides}
+    shown = batches(images, order, BATCH, bench.device, preprocessings=shapes)
+    for number, batch in enumerate(shown):
+        for each in contenders:
+            for side in each.sides:
+                yield from _answers(bench, each, side, batch)
+        yield Progress(number + 1, steps(bench), "batches")
+
+
+def _answers(bench: Bench, each: Shown, side: int, batch: Batch) -> Iterator[Observations]:
+    name = each.card.name
+    metrics = [metric_at(side), *([SMALLEST] if side == each.sides[0] else [])]
+    if all(set(batch.ids) <= set(bench.stored(name, metric)) for metric in metrics):
+        return
+    logits = predict(each.at(side), batch.inputs(resized(each.card, side).preprocessing))
+    if not bool(torch.isfinite(logits).all()):
+        raise CellError(f"{name} gave NaN or infinite outputs at {side} px")
+    right = (logits.argmax(dim=1) == torch.from_numpy(batch.labels)).double().tolist()
+    yield from (Observations(name, metric, batch.ids, tuple(right)) for metric in metrics)
