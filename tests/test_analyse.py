@@ -140,7 +140,7 @@ def test_a_margin_changed_after_the_data_were_seen_is_shown_as_changed(stored: C
     (after,) = run.findings()
     assert after.verdict is Verdict.EQUIVALENT
     assert (after.margin, after.margin_declared) == (0.2, 0.01)
-    assert any("0.01 when the run was planned and was changed later" in c for c in after.caveats)
+    assert any("1 point when the run was planned and was changed later" in c for c in after.caveats)
 
 
 def test_weights_of_different_recipes_are_said_to_confound(

@@ -19,11 +19,12 @@ import numpy as np
 from netversus.errors import PairingError
 from netversus.evidence import StudyEvidence
 from netversus.plan import TEST, Plan, Reading, reading_of
+from netversus.quantities import margin_text
 from netversus.records import ContenderCard, Direction, Finding, Question, Role, Scale, Verdict
 from netversus.statistics.anytime import compare_anytime
 from netversus.statistics.comparison import Comparison, compare, compare_across_seeds
 from netversus.statistics.order import recorded_shuffle
-from netversus.statistics.pairing import Sample
+from netversus.statistics.pairing import Sample, only
 from netversus.store import RunStore
 from netversus.wording import expert_sentence, sentence
 
@@ -244,7 +245,8 @@ def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tup
             f"the architectures or the recipe; {FEWEST_SEEDS} seeds at least would allow that."
         )
     if finding.margin != finding.margin_declared:
-        found.append(f"The margin was {finding.margin_declared:g} when the run was planned and was changed later.")
+        before = margin_text(finding.margin_declared, finding.scale, finding.unit)
+        found.append(f"The margin was {before} when the run was planned and was changed later.")
     return tuple(found)
 
 
@@ -258,7 +260,7 @@ def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence,
         assert a is not None
         assert b is not None
         level = 1 - (1 - plan.request.level) / len(groups)
-        one, two = ({asked.question.metric: _only(sample, units)} for sample in (a, b))
+        one, two = ({asked.question.metric: only(sample, units)} for sample in (a, b))
         comparison = compare(asked.question, one, two, level=level, margin=asked.question.margin, seed=0)
         part = replace(asked, level=level, family=len(groups))
         finding = _as_finding(part, comparison, "checkpoints", {(asked.study, asked.question.metric): whole.margin})
@@ -278,8 +280,3 @@ def _groups(store: RunStore, plan: Plan, measured: Sequence[str]) -> Iterator[tu
                 label = plan.data.classes[value] if column == "label" else str(value)
                 groups.setdefault(f"{'class' if column == 'label' else column}: {label}", set()).add(unit)
         yield from ((name, units) for name, units in sorted(groups.items()) if len(units) >= FEWEST_IN_A_SLICE)
-
-
-def _only(sample: Sample, units: set[str]) -> Sample:
-    keep = [i for i, unit in enumerate(sample.units) if unit in units]
-    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep])

@@ -213,7 +213,7 @@ def _measure(
     if plan is None:
         plan = _calibrated_plan(prepared, str(device), store, listener)
     store.add_plan(plan)
-    store.add_session(this_session([Path(sys.argv[0]).name, *map(shlex.quote, sys.argv[1:])], describe_device(device)))
+    store.add_session(this_session(_command(), describe_device(device)))
     _add_units(store, prepared.data)
     listener.planned(plan)
     if place == HERE:
@@ -225,6 +225,12 @@ def _measure(
     run = Run(store)
     store.write_findings(run.findings)
     return run
+
+
+def _command() -> list[str]:
+    """How this process was started."""
+    name = Path(sys.argv[0]).name
+    return ["netversus" if name == "__main__.py" else name, *map(shlex.quote, sys.argv[1:])]
 
 
 def _calibrated_plan(prepared: Prepared, device: str, store: RunStore, listener: Listener) -> Plan:

@@ -16,11 +16,12 @@ import torch
 
 from made_images import Files, encoded, noise, photos
 from netversus.errors import CellError, DataError
-from netversus.lab.evaluation import Batch, batches, chunk_size, predict, shuffled
+from netversus.lab.evaluation import Batch, batches, chunk_size, predict
 from netversus.lab.pipeline.method import fast_methods
 from netversus.lab.pipeline.prefetch import AHEAD
 from netversus.lab.preprocessing import normalise, to_uint8
 from netversus.records import Preprocessing
+from netversus.statistics.order import recorded_shuffle
 
 CPU = torch.device("cpu")
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
@@ -42,7 +43,7 @@ def _threads() -> list[str]:
 
 def seen(images: Files, size: int = 4, order: np.ndarray | None = None, **settings) -> dict[str, torch.Tensor]:
     """What `SMALL` shows of each image, by id."""
-    order = shuffled(len(images), 0) if order is None else order
+    order = recorded_shuffle(len(images), 0) if order is None else order
     settings = {"preprocessings": (SMALL, OTHER)} | settings
     return {
         one: row.clone()
@@ -82,7 +83,7 @@ def test_what_is_seen_does_not_depend_on_how_it_is_run(settings):
 
 
 def test_batches_hold_the_images_of_the_order_with_their_labels():
-    images, order = photos(10), shuffled(10, 3)[:7]
+    images, order = photos(10), recorded_shuffle(10, 3)[:7]
     got = list(batches(images, order, 3, CPU, preprocessings=(SMALL,)))
     assert [len(batch.ids) for batch in got] == [3, 3, 1]
     assert [batch.stop for batch in got] == [3, 6, 7]

@@ -407,7 +407,7 @@ def _accuracy() -> Section:
         p_raw=0.241,
         p_value=0.241,
         further_units=1234,
-        caveats=(one_seed, "The margin was 0.01 when the run was planned and was changed later."),
+        caveats=(one_seed, "The margin was 1 point when the run was planned and was changed later."),
     )
     return Section(
         name="accuracy",

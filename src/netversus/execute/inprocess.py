@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -20,13 +19,12 @@ from netversus.execute.passes import Pass, passes
 from netversus.execute.stopping import Stopping, stopping_for
 from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import Dataset
+from netversus.lab.devices import out_of_memory
 from netversus.plan import Plan
 from netversus.records import Artifact, Cell, Done, Emission, Failed, Observations, Outcome, Skipped
 from netversus.store import CellStore, RunStore
 from netversus.studies import get_study
 
-# torch's allocator for the CPU raises a plain RuntimeError.
-_NO_MEMORY = re.compile("not enough memory|can't allocate memory|Cannot allocate memory")
 FLUSH_SECONDS = 2.0  # a kill loses at most this much of what was seen
 
 
@@ -216,7 +214,7 @@ def _explain(error: BaseException) -> str:
     """One line for the report: what happened, in the user's words where they are known."""
     if isinstance(error, NetversusError):
         return str(error)
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(str(error)):
+    if out_of_memory(error):
         return "out of memory: " + (str(error).splitlines()[0] if str(error) else "the system had none left")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full: {error}"

@@ -1,10 +1,19 @@
-"""Where the contenders run, and what this machine is."""
+"""Where the contenders run, what this machine is, and how it says that its memory is full."""
 
 from __future__ import annotations
+
+import re
 
 import torch
 
 from netversus.errors import OptionError
+
+# torch's allocator for the CPU raises a plain RuntimeError, ONNX Runtime an exception of its own.
+_NO_MEMORY = re.compile(
+    "not enough memory|can't allocate memory|cannot allocate memory|failed to allocate memory|bad allocation|bad_alloc"
+    "|out of memory",
+    re.IGNORECASE,
+)
 
 
 def resolve_device(name: str) -> torch.device:
@@ -44,3 +53,8 @@ def describe_device(device: torch.device) -> dict[str, str]:
             "cuda": str(torch.version.cuda),
         }
     return facts
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left, on the host or on the device."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_NO_MEMORY.search(str(error)))

@@ -25,9 +25,6 @@ from netversus.lab.pipeline.source import Source
 from netversus.lab.pipeline.transfer import Moving, Transfer
 from netversus.lab.preprocessing import geometry, normalise
 from netversus.records import Preprocessing
-from netversus.statistics.order import recorded_shuffle as shuffled
-
-__all__ = ["Batch", "batches", "chunk_size", "predict", "shuffled"]
 
 CHUNK_PIXELS = 2**19
 SMALLEST_CHUNK, LARGEST_CHUNK = 4, 64

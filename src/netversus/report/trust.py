@@ -95,6 +95,7 @@ def contender_rows(cards: Sequence[ContenderCard]) -> Iterator[Attribute]:
     yield Attribute("weights", tuple(card.weights for card in cards))
     yield Attribute("training recipe", tuple(card.recipe for card in cards))
     yield Attribute("outputs", tuple(card.head for card in cards))
+    yield Attribute("engine", tuple(card.engine for card in cards))
     yield Attribute("preprocessing", tuple(_preprocessing(card.preprocessing) for card in cards))
     if any(card.notes for card in cards):
         yield Attribute("notes", tuple("; ".join(card.notes) or "–" for card in cards))

@@ -281,8 +281,8 @@ def _aggregate(
 ) -> _Measured:
     function = _on_the_scale_of_differences(question)
     inputs_a, inputs_b, units = _inputs(question, a, b)
-    clusters = blocks_of(units) if question.scale is Scale.RATIO else np.arange(len(units))
-    n = int(clusters.max()) + 1
+    clusters = blocks_of(units) if question.scale is Scale.RATIO else None
+    n = len(units) if clusters is None else int(clusters.max()) + 1
     once = np.ones((1, len(units)))
     value_a, value_b = float(function(inputs_a, once)[0]), float(function(inputs_b, once)[0])
     levels = (exp(value_a), exp(value_b)) if question.scale is Scale.RATIO else (value_a, value_b)
@@ -302,7 +302,7 @@ def _aggregate(
     method = f"paired Bayesian bootstrap{' over blocks' if n < len(units) else ''}, {len(draws)} draws"
     if n >= FEW:
         return replace(measured, effect=effect, p_value=bootstrap_p(draws), method=method)
-    flips = _exchanged(function, inputs_a, inputs_b, clusters, seed)
+    flips = _exchanged(function, inputs_a, inputs_b, np.arange(n) if clusters is None else clusters, seed)
     method = f"{method}, {_flips(flips)}"
     return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +63,12 @@ def pair(a: Sample, b: Sample) -> Paired:
             hint="measure both contenders on the same units, or complete the one that was interrupted",
         )
     return Paired(units, values_a, values_b[[place[unit] for unit in units]])
+
+
+def only(sample: Sample, units: Collection[str]) -> Sample:
+    """The part of a sample that was seen on some units, in its own order."""
+    keep = [i for i, unit in enumerate(sample.units) if unit in units]
+    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep])
 
 
 def cluster_means(sample: Sample, cluster_of: Mapping[str, str]) -> Sample:

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from made_images import Files, encoded, noise, smooth
-from netversus.lab.evaluation import shuffled
 from netversus.lab.pipeline.decoders import Pillow
 from netversus.lab.pipeline.method import EXACT, Method, Picture, fast_methods
 from netversus.lab.pipeline.parity import choose
 from netversus.records import Preprocessing
+from netversus.statistics.order import recorded_shuffle
 
 P64 = Preprocessing(crop=64, resize=73)
 SCALED, BOXED = Method(Pillow(), scaled=True, boxed=True), Method(Pillow(), boxed=True)
@@ -26,26 +26,26 @@ def grains() -> Files:
 
 
 def test_the_fastest_is_used_where_its_pixels_agree(lenses):
-    method, tried = choose(lenses, shuffled(8, 0), [P64], methods=(SCALED, BOXED))
+    method, tried = choose(lenses, recorded_shuffle(8, 0), [P64], methods=(SCALED, BOXED))
     assert method == SCALED
     assert len(tried) == 1
 
 
 def test_a_method_beyond_the_tolerance_is_passed_over_for_the_next(grains):
-    method, tried = choose(grains, shuffled(8, 0), [P64], methods=(SCALED, BOXED))
+    method, tried = choose(grains, recorded_shuffle(8, 0), [P64], methods=(SCALED, BOXED))
     assert method == BOXED
     assert [parity.method for parity in tried] == [SCALED, BOXED]
     assert tried[0].mean > 0.5 > tried[1].mean
 
 
 def test_without_any_tolerance_it_is_the_exact_one(grains):
-    method, tried = choose(grains, shuffled(8, 0), [P64], methods=(SCALED, BOXED), mean=0.0)
+    method, tried = choose(grains, recorded_shuffle(8, 0), [P64], methods=(SCALED, BOXED), mean=0.0)
     assert method == EXACT
     assert len(tried) == 2
 
 
 def test_the_difference_is_that_of_the_pixels_over_all_preprocessings(grains):
-    order, several = shuffled(8, 0), (P64, Preprocessing(crop=96, resize=128))
+    order, several = recorded_shuffle(8, 0), (P64, Preprocessing(crop=96, resize=128))
     _, (parity,) = choose(grains, order, several, methods=(SCALED,), probed=3)
     off = [
         np.abs(
@@ -69,16 +69,16 @@ def test_a_first_answer_that_changes_counts_for_its_contender_and_closes_the_gat
         return torch.zeros(len(pixels), dtype=torch.int64)
 
     answers = {"steady": (P64, steady), "fickle": (P64, fickle)}
-    method, tried = choose(lenses, shuffled(8, 0), [P64], methods=(SCALED,), answers=answers)
+    method, tried = choose(lenses, recorded_shuffle(8, 0), [P64], methods=(SCALED,), answers=answers)
     assert method == EXACT
     assert tried[0].flips["steady"] == 0
     assert 0 < tried[0].flips["fickle"] <= 8
     assert "first answers changed" in str(tried[0])
     assert "\n" not in str(tried[0])
-    assert choose(lenses, shuffled(8, 0), [P64], methods=(SCALED,), answers=answers, flips=1.0)[0] == SCALED
+    assert choose(lenses, recorded_shuffle(8, 0), [P64], methods=(SCALED,), answers=answers, flips=1.0)[0] == SCALED
 
 
 def test_the_choice_is_the_same_every_time(grains):
-    chosen = {choose(grains, shuffled(8, 0), [P64])[0] for _ in range(3)}
+    chosen = {choose(grains, recorded_shuffle(8, 0), [P64])[0] for _ in range(3)}
     assert len(chosen) == 1
     assert chosen <= {EXACT, *fast_methods()}

@@ -16,8 +16,9 @@ from made_images import encoded, noise, smooth
 from netversus.lab.contenders.load import load
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
-from netversus.lab.evaluation import batches, predict, shuffled
+from netversus.lab.evaluation import batches, predict
 from netversus.records import ContenderCard
+from netversus.statistics.order import recorded_shuffle
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CPU = torch.device("cpu")
@@ -86,7 +87,7 @@ def ours(folder: Path, weights: Path) -> Seen:
     images = data.split("test")
     inputs, logits = {}, {}
     wanted = (card.preprocessing,)
-    for batch in batches(images, shuffled(len(images), 0), 6, CPU, preprocessings=wanted, workers=2):
+    for batch in batches(images, recorded_shuffle(len(images), 0), 6, CPU, preprocessings=wanted, workers=2):
         shown = batch.inputs(card.preprocessing)
         names = [Path(one).name for one in batch.ids]
         inputs |= dict(zip(names, shown.clone(), strict=True))

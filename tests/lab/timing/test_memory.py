@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from netversus.lab.timing.memory import largest_sum, out_of_memory, peak_bytes, weight_bytes
+from netversus.lab.timing.memory import largest_sum, peak_bytes, weight_bytes
 
 MIB = 2**20
 
@@ -72,27 +72,3 @@ def test_on_an_accelerator_its_allocator_is_asked(monkeypatch: pytest.MonkeyPatc
 def test_the_largest_sum_is_the_highest_level_that_the_changes_reach(changes: list[int]) -> None:
     levels = [sum(changes[: i + 1]) for i in range(len(changes))]
     assert largest_sum(changes) == max(levels, default=0)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        MemoryError(),
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-        RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory: you ..."
-        ),
-        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes."),
-        Exception("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : std::bad_alloc"),
-        Exception("[ONNXRuntimeError] : 1 : FAIL : Failed to allocate memory for requested buffer of size 1"),
-    ],
-)
-def test_every_way_of_having_no_memory_is_known(error: Exception) -> None:
-    assert out_of_memory(error)
-
-
-def test_a_real_allocation_that_fails_is_known_and_another_error_is_not() -> None:
-    with pytest.raises(RuntimeError) as caught:
-        torch.empty(2**60, dtype=torch.uint8)
-    assert out_of_memory(caught.value)
-    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))

@@ -25,6 +25,7 @@ from netversus.lab.data import open_data
 from netversus.lab.devices import resolve_device
 from netversus.lab.rates import nominal_rates
 from netversus.lab.running import ENGINE_FILE
+from netversus.lab.timing.kept import Kept
 from netversus.plan import make_plan
 from netversus.records import Artifact, Done, Emission, Observations, Progress, Verdict
 from netversus.request import make_request
@@ -34,9 +35,9 @@ from netversus.store import RunStore
 from netversus.studies.speed import NOTES, STUDY, SpeedOptions
 from netversus.studies.speed.child import Job, _Reopened, peak_resident
 from netversus.studies.speed.exhibit import exhibit
-from netversus.studies.speed.kept import Kept, Step
 from netversus.studies.speed.measure import _lent, _running, measure
 from netversus.studies.speed.share import blocks_of_process
+from netversus.studies.speed.step import Step
 
 if TYPE_CHECKING:
     from conftest import Clock, Net
@@ -145,7 +146,7 @@ def test_when_all_is_kept_nothing_is_loaded(bench: MakeBench, net: MakeNet, tmp_
 
 
 def test_a_damaged_step_is_measured_again(tmp_path: Path) -> None:
-    kept = Kept(tmp_path)
+    kept = Kept(tmp_path, Step)
     step = Step((Observations("A", "latency", ("p0/block-000",), (0.1,)),), ("a note",), (0.5,))
     kept.put("p0-block-000", step)
     assert kept.get("p0-block-000") == step
@@ -191,12 +192,12 @@ def test_a_child_that_fails_fails_the_cell_with_its_last_words(
 ) -> None:
     interpreter(script)
     with pytest.raises(CellError, match=said):
-        list(_running(job, Kept(job.folder)))
+        list(_running(job, Kept(job.folder, Step)))
 
 
 def test_a_child_ends_with_its_parents_interest(job: Job, interpreter: Callable[[str], None]) -> None:
     interpreter(f"echo $$ > {job.folder}/pid; exec sleep 600")
-    with closing(_running(job, Kept(job.folder))) as running:
+    with closing(_running(job, Kept(job.folder, Step))) as running:
         while not (job.folder / "pid").is_file() or not (job.folder / "pid").read_text().strip():
             next(running)
         child = int((job.folder / "pid").read_text())
@@ -242,7 +243,7 @@ def test_the_peak_of_this_process_is_at_least_what_it_holds_now() -> None:
 def test_every_process_runs_a_contender_on_the_engine_that_was_chosen_first(
     bench: MakeBench, net: MakeNet, tmp_path: Path
 ) -> None:
-    kept, stored = Kept(tmp_path), {("A", ENGINE_FILE): b"chosen before"}
+    kept, stored = Kept(tmp_path, Step), {("A", ENGINE_FILE): b"chosen before"}
     parent = bench(A=net(0.01), B=net(0.01))
     parent.kept = lambda contender, name: stored.get((contender, name))
     parent.keep = lambda artifact: stored.update({(artifact.contender, artifact.name): artifact.content})

@@ -10,9 +10,9 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
-from netversus.lab.evaluation import shuffled
 from netversus.lab.preprocessing import normalise, to_uint8
 from netversus.records import Emission, Observations, Progress
+from netversus.statistics.order import recorded_shuffle
 from netversus.studies.transfer import STUDY, TransferOptions, features
 from netversus.studies.transfer.measure import measure
 from netversus.study import Need
@@ -30,7 +30,7 @@ def by_hand(bench: Bench, split: str, count: int) -> tuple[list[str], np.ndarray
     """Ids, features before the last layer, and labels, image by image."""
     card, images = bench.contenders[0], bench.data.split(split)
     body = bench.model(card)[:-1]
-    order = shuffled(len(images), 0)[:count]
+    order = recorded_shuffle(len(images), 0)[:count]
     with torch.no_grad():
         rows = [
             body(normalise(to_uint8(images.image(int(i)), card.preprocessing)[None], card.preprocessing))[0].numpy()

@@ -1,9 +1,8 @@
-"""How much memory a contender takes, and whether an error means that there was none left."""
+"""How much memory a contender takes."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import accumulate, chain
@@ -12,18 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
-# torch's allocator for the CPU raises a plain RuntimeError, ONNX Runtime an exception of its own.
-_NO_MEMORY = re.compile(
-    "not enough memory|can't allocate memory|cannot allocate memory|failed to allocate memory|bad allocation|bad_alloc"
-    "|out of memory",
-    re.IGNORECASE,
-)
 _EVENT = "[memory]"  # what the profiler calls an allocation (positive bytes) or a release (negative)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left, on the host or on the device."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or bool(_NO_MEMORY.search(str(error)))
 
 
 def weight_bytes(model: nn.Module) -> int:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +16,11 @@ import safetensors.torch
 import torch
 
 from netversus.errors import CellError, RunFolderError, SpecError, WeightsError
+from netversus.files import write_atomic
 from netversus.lab.contenders.load import load
 from netversus.lab.contenders.spec import SCRATCH
 from netversus.lab.data.dataset import Dataset
+from netversus.lab.devices import out_of_memory
 from netversus.lab.training.checkpoint import Checkpoints, Pace
 from netversus.lab.training.classes import scarce_classes
 from netversus.lab.training.distributed import World
@@ -35,7 +35,6 @@ from netversus.records import ContenderCard
 CHECKPOINT_SECONDS = 60.0
 WEIGHTS, CARD, STATE = "model.safetensors", "README.md", "state"
 _TOLD = "netversus"  # the name under which the weights' file tells where they come from
-_NO_MEMORY = re.compile("not enough memory|can't allocate memory|Cannot allocate memory|out of memory")
 
 
 @dataclass(frozen=True)
@@ -177,11 +176,11 @@ def _write(job: Job, trainee: Trainee, trained: Trained) -> None:
     job.folder.mkdir(parents=True, exist_ok=True)
     config = job.config(trainee.world)
     text = model_card(job.card, job.data.card, job.recipe, config, trained, spec(job))
-    _atomic(job.folder / CARD, text.encode())
+    write_atomic(job.folder / CARD, text.encode())
     tensors = {name: tensor.contiguous().cpu() for name, tensor in trainee.judged.state_dict().items()}
     # One entry: safetensors writes several in an order of its own, and equal trainings make equal files.
     told = json.dumps({"config": config, "trained": trained.facts()})
-    _atomic(job.weights, safetensors.torch.save(tensors, {_TOLD: told}))
+    write_atomic(job.weights, safetensors.torch.save(tensors, {_TOLD: told}))
     shutil.rmtree(job.folder / STATE, ignore_errors=True)
 
 
@@ -200,15 +199,6 @@ def spec(job: Job) -> str:
     return f"file:{job.weights}?" + "&".join(f"{name}={value}" for name, value in settings.items())
 
 
-def _atomic(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 @contextmanager
 def _fitting(batch: int) -> Iterator[None]:
     """What needs memory for a batch.
@@ -218,8 +208,8 @@ def _fitting(batch: int) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:  # torch's allocator for the CPU raises a plain RuntimeError
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and not _NO_MEMORY.search(str(error)):
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
             raise
         raise CellError(
             f"a batch of {batch} images does not fit in memory", hint=f"ask for batch={batch // 2}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
 
-from netversus.exhibits import Chart, Exhibit, Series, Table
+from netversus.exhibits import Chart, Exhibit, Series, Table, Text
 from netversus.statistics.proportions import above_chance
 from netversus.study import Evidence
 
@@ -18,6 +19,8 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield _levels(evidence)
     yield from _agreement(evidence)
     yield from _reliability(evidence)
+    yield from _engines(evidence)
+    yield from _decoding(evidence)
 
 
 def _levels(evidence: Evidence) -> Table:
@@ -97,3 +100,34 @@ def _reliability(evidence: Evidence) -> Iterator[Chart]:
             description="Accuracy against confidence in bins of at least five images; on the diagonal they agree.",
             y_from_zero=True,
         )
+
+
+def _engines(evidence: Evidence) -> Iterator[Table]:
+    """What each contender was run on, and what was seen of the engines that were tried."""
+    rows = []
+    for card in evidence.contenders:
+        record = evidence.artifact("engine.json", card.name)
+        if record is None:
+            continue
+        told = json.loads(record)
+        for each in told["candidates"]:
+            seconds = each.get("seconds")
+            flips = f"{each['flips']} of {each['judged']}" if each.get("flips") is not None else "–"
+            why = each.get("why") or ("as asked" if each["engine"] == told["engine"] else "")
+            rows.append((card.name, each["engine"], seconds and 1e3 * seconds, each.get("compile_seconds"), flips, why))
+    if rows:
+        yield Table(
+            title="What the contenders were run on",
+            columns=("contender", "engine", "ms an image", "preparing (s)", "first answers changed", "why"),
+            rows=tuple(rows),
+            formats=("", "", ".3g", ".3g", "", ""),
+            note="Beside fp32 by torch, on some of the run's own images. No time that is judged holds the preparing.",
+        )
+
+
+def _decoding(evidence: Evidence) -> Iterator[Text]:
+    """How the images were decoded, where that was not exact."""
+    records = (evidence.artifact("decoding.json", card.name) for card in evidence.contenders)
+    told = next((json.loads(record) for record in records if record), None)
+    if told:
+        yield Text(f"The images were decoded by the method {told['method']}. Tried: {'; '.join(told['tried'])}.")

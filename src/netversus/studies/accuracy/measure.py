@@ -10,10 +10,11 @@ from torch import Tensor
 
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
-from netversus.lab.evaluation import Batch, batches, predict, shuffled
+from netversus.lab.evaluation import Batch, batches, predict
 from netversus.lab.pipeline.method import EXACT, Method
 from netversus.lab.pipeline.parity import Parity, choose
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
+from netversus.statistics.order import recorded_shuffle
 
 DECODING = "decoding.json"
 METRICS = ("top1", "top5", "nll", "brier", "confidence", "predicted")
@@ -27,7 +28,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
     where the user asked for that.
     """
     images = bench.data.split("test")
-    order = shuffled(len(images), bench.options.order_seed)[: bench.options.images]
+    order = recorded_shuffle(len(images), bench.options.order_seed)[: bench.options.images]
     models = {card.name: bench.ready(card) for card in bench.contenders}
     shapes = tuple(card.preprocessing for card in bench.contenders)
     method, tried = (EXACT, ()) if bench.options.exact else choose(images, order, shapes)

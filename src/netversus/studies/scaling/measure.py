@@ -11,17 +11,18 @@ import torch
 
 from netversus.lab.bench import Bench
 from netversus.lab.timing.busy import others_busy
+from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.stopwatch import Stopwatch
 from netversus.provenance import usable_cores
 from netversus.records import Artifact, ContenderCard, Emission, Progress
 from netversus.studies.scaling import NOTES
 from netversus.studies.scaling.counting import count
 from netversus.studies.scaling.grid import Point, Setup, doubled, setups
-from netversus.studies.scaling.kept import Kept, Step
 from netversus.studies.scaling.machine import measure_machine
 from netversus.studies.scaling.observed import observe
 from netversus.studies.scaling.quality import Shown, resized, steps, top1
 from netversus.studies.scaling.rig import Network, Rig, Subject
+from netversus.studies.scaling.step import Step
 
 TRIAL, ROOFLINE = "trial", "roofline"
 OTHER_RUNTIMES = ("onnx", "openvino", "tensorrt")
@@ -38,7 +39,7 @@ class _Contender:
 
 def measure(bench: Bench) -> Iterator[Emission]:
     """The timing blocks, the roof, top-1 at each resolution; at last what is no contender's."""
-    kept = Kept(bench.scratch(bench.contenders[0].name))
+    kept = Kept(bench.scratch(bench.contenders[0].name), Step)
     contenders = [_Contender(card, _loader(bench, card)) for card in bench.contenders]
     names = _names(bench)
     total = len(names) + steps(bench)
@@ -76,7 +77,7 @@ def _loader(bench: Bench, card: ContenderCard) -> Callable[[int], Network]:
 
 
 def _steps(
-    bench: Bench, kept: Kept, contenders: Sequence[_Contender], names: Sequence[str]
+    bench: Bench, kept: Kept[Step], contenders: Sequence[_Contender], names: Sequence[str]
 ) -> Iterator[tuple[str, Step]]:
     """Every step once it is kept; what is kept already is not measured again, and then nothing is loaded."""
     found = {name: kept.get(name) for name in names}

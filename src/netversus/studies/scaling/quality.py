@@ -11,8 +11,9 @@ from torch import Tensor
 
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
-from netversus.lab.evaluation import Batch, batches, predict, shuffled
+from netversus.lab.evaluation import Batch, batches, predict
 from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
+from netversus.statistics.order import recorded_shuffle
 
 BATCH = 64
 SMALLEST = "top1_smallest"
@@ -55,7 +56,7 @@ def top1(bench: Bench, contenders: Sequence[Shown]) -> Iterator[Emission]:
         CellError: a contender's outputs are not finite.
     """
     images = bench.data.split("test")
-    order = shuffled(len(images), 0)[: bench.options.images]
+    order = recorded_shuffle(len(images), 0)[: bench.options.images]
     shapes = {resized(each.card, side).preprocessing for each in contenders for side in each.sides}
     shown = batches(images, order, BATCH, bench.device, preprocessings=shapes)
     for number, batch in enumerate(shown):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from netversus.errors import CellError
-from netversus.lab.timing.memory import out_of_memory
+from netversus.lab.devices import out_of_memory
 from netversus.lab.timing.stopwatch import Stopwatch, undisturbed
 from netversus.lab.timing.turns import turns
 from netversus.studies.scaling.grid import Point, Setup

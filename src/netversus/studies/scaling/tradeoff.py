@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netversus.exhibits import Chart, Exhibit, Scalar, Series, Table
 from netversus.records import ContenderCard, Effect
-from netversus.statistics.pairing import Sample, pair
+from netversus.statistics.pairing import Sample, only, pair
 from netversus.statistics.proportions import above_chance, tabulate, tango
 from netversus.studies.scaling.curves import LEVEL, Curve, curve
 from netversus.study import Evidence
@@ -107,12 +107,7 @@ def _difference(own: Sample, other: Sample) -> tuple[float | None, str]:
     common = set(own.units) & set(other.units)
     if not common:
         return None, ""
-    paired = pair(_only(own, common), _only(other, common))
+    paired = pair(only(own, common), only(other, common))
     table = tabulate(paired.a, paired.b)
     effect = tango(table.only_b, table.only_a, table.n, LEVEL)
     return 100 * effect.estimate, f"[{100 * effect.low:+.1f}, {100 * effect.high:+.1f}]"
-
-
-def _only(sample: Sample, units: set[str]) -> Sample:
-    keep = [i for i, unit in enumerate(sample.units) if unit in units]
-    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep])

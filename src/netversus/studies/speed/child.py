@@ -20,9 +20,10 @@ from pydantic import TypeAdapter
 
 from netversus.lab.data import open_data
 from netversus.lab.data.dataset import Dataset, ImageSet
+from netversus.lab.timing.kept import Kept
 from netversus.records import ContenderCard, DataCard, Observations
 from netversus.studies.speed import SpeedOptions
-from netversus.studies.speed.kept import Kept, Step
+from netversus.studies.speed.step import Step
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,11 @@ def main(file: str) -> None:
     """Do a job."""
     job = JOB.validate_json(Path(file).read_bytes())
     if job.step:
-        Kept(job.folder).put(job.step, _cold_start(job))
+        Kept(job.folder, Step).put(job.step, _cold_start(job))
         return
     from netversus.studies.speed.share import run
 
-    for _ in run(_bench(job), Kept(job.folder), job.process):
+    for _ in run(_bench(job), Kept(job.folder, Step), job.process):
         if os.getppid() != job.parent:
             return  # killed: a resumed run measures the rest, and must not do so beside us
 
@@ -92,7 +93,7 @@ def _bench(job: Job) -> Any:
 
     from netversus.lab.bench import Bench
 
-    kept = Kept(job.folder)
+    kept = Kept(job.folder, Step)
     return Bench(
         contenders=job.contenders,
         data=Dataset(job.data, _Reopened(job.data, job.seed)),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from netversus.exhibits import Chart, Exhibit, Scalar, Series, Table, Text
 from netversus.lab.timing.turns import turns
 from netversus.records import ContenderCard
-from netversus.statistics.pairing import Sample, pair
+from netversus.statistics.pairing import Sample, only, pair
 from netversus.statistics.ratios import OrderEffects, log_ratios, order_effects, ratio, signed_rank_p
 from netversus.studies.speed import NOTES, REST
 from netversus.study import Evidence
@@ -245,16 +245,11 @@ def _size(point: str) -> tuple[float, int]:
 def _ratio_text(first: Sample, other: Sample) -> tuple[str, str]:
     """The ratio over the blocks that both have, and its interval where there are enough."""
     common = set(first.units) & set(other.units)
-    paired = pair(_only(first, common), _only(other, common)) if common else None
+    paired = pair(only(first, common), only(other, common)) if common else None
     effect = ratio(paired.a, paired.b, LEVEL) if paired else None
     if effect is None:
         return "", "too few blocks"
     return f"{effect.estimate:.3g}", f"[{effect.low:.3g}, {effect.high:.3g}]"
-
-
-def _only(sample: Sample, units: set[str]) -> Sample:
-    keep = [i for i, unit in enumerate(sample.units) if unit in units]
-    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep])
 
 
 def _cold_starts(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Table]:
@@ -311,7 +306,7 @@ def _log_ratios(first: Sample | None, other: Sample | None) -> Array | None:
     common = set(first.units) & set(other.units)
     if not common:
         return None
-    paired = pair(_only(first, common), _only(other, common))
+    paired = pair(only(first, common), only(other, common))
     return log_ratios(paired.a, paired.b)
 
 

@@ -17,19 +17,20 @@ import torch
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
 from netversus.lab.running import ENGINE_FILE
+from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.turns import turns
 from netversus.provenance import usable_cores
 from netversus.records import Artifact, ContenderCard, Emission, Progress
 from netversus.studies.speed import NOTES, share
 from netversus.studies.speed.child import JOB, Job
-from netversus.studies.speed.kept import Kept
+from netversus.studies.speed.step import Step
 
 POLL_SECONDS = 0.2
 
 
 def measure(bench: Bench) -> Iterator[Emission]:
     """The warm-up, the timing blocks, what is measured once, the cold starts; at last what numbers cannot tell."""
-    kept = Kept(bench.scratch(bench.contenders[0].name))
+    kept = Kept(bench.scratch(bench.contenders[0].name), Step)
     starts = list(_starts(bench))
     names = [name for k in range(bench.options.processes) for name in share.names(bench.options, k)]
     names += [start.step for start in starts]
@@ -55,7 +56,7 @@ class _Start:
         return f"{self.unit}-of-{self.place}"
 
 
-def _steps(bench: Bench, kept: Kept, starts: Iterable[_Start]) -> Iterator[str]:
+def _steps(bench: Bench, kept: Kept[Step], starts: Iterable[_Start]) -> Iterator[str]:
     """Every step's name once it is kept."""
     for process in range(bench.options.processes):
         alone = bench.options.processes == 1
@@ -76,7 +77,7 @@ def _starts(bench: Bench) -> Iterator[_Start]:
             yield _Start(f"start-{number + 1:02d}", place, card)
 
 
-def _job(bench: Bench, kept: Kept) -> Job:
+def _job(bench: Bench, kept: Kept[Step]) -> Job:
     return Job(
         contenders=tuple(bench.contenders),
         data=bench.data.card,
@@ -89,7 +90,7 @@ def _job(bench: Bench, kept: Kept) -> Job:
     )
 
 
-def _in_child(bench: Bench, kept: Kept, process: int) -> Iterator[str]:
+def _in_child(bench: Bench, kept: Kept[Step], process: int) -> Iterator[str]:
     """The share of a fresh process: its steps as they appear."""
     wanted = share.names(bench.options, process)
     if any(kept.get(name) is None for name in wanted):
@@ -105,7 +106,7 @@ def _in_child(bench: Bench, kept: Kept, process: int) -> Iterator[str]:
 
 
 @contextmanager
-def _lent(bench: Bench, kept: Kept) -> Iterator[None]:
+def _lent(bench: Bench, kept: Kept[Step]) -> Iterator[None]:
     """Tell a fresh process which engines were chosen, and keep what it chose: all run each contender on the same."""
     for card in bench.contenders:
         record = bench.kept(card.name, ENGINE_FILE)
@@ -118,7 +119,7 @@ def _lent(bench: Bench, kept: Kept) -> Iterator[None]:
             bench.keep(Artifact(ENGINE_FILE, record, card.name))
 
 
-def _running(job: Job, kept: Kept) -> Iterator[None]:
+def _running(job: Job, kept: Kept[Step]) -> Iterator[None]:
     """Run a job in a process of its own; yields while it runs and once after. It ends with us, however we end.
 
     Raises:
@@ -152,7 +153,7 @@ def _last_line(log: Path, code: int) -> str:
     return lines[-1] if lines else f"it ended with {code}"
 
 
-def _notes(bench: Bench, kept: Kept, names: Iterable[str]) -> bytes:
+def _notes(bench: Bench, kept: Kept[Step], names: Iterable[str]) -> bytes:
     """What numbers cannot tell, as JSON."""
     steps = list(kept.all(tuple(names)))
     return json.dumps(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from netversus.lab.bench import Bench
-from netversus.lab.timing.memory import out_of_memory
+from netversus.lab.devices import out_of_memory
 from netversus.lab.timing.stopwatch import Stopwatch, undisturbed
 from netversus.lab.timing.turns import turns
 from netversus.records import Observations

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from netversus.lab.bench import Bench
 from netversus.lab.timing.busy import others_busy
+from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.stopwatch import Stopwatch
 from netversus.studies.speed import SpeedOptions
 from netversus.studies.speed.extras import energy, memory, stages
-from netversus.studies.speed.kept import Kept, Step
 from netversus.studies.speed.rig import Rig
+from netversus.studies.speed.step import Step
 
 
 def blocks_of_process(options: SpeedOptions, process: int) -> range:
@@ -26,7 +27,7 @@ def names(options: SpeedOptions, process: int) -> list[str]:
     return [f"{prefix}-warmup", *blocks, *([f"{prefix}-extras"] if process == 0 else [])] if blocks else []
 
 
-def run(bench: Bench, kept: Kept, process: int) -> Iterator[str]:
+def run(bench: Bench, kept: Kept[Step], process: int) -> Iterator[str]:
     """Measure what is not kept yet; the names of the steps, each once it is kept."""
     wanted = names(bench.options, process)
     missing = [name for name in wanted if kept.get(name) is None]

@@ -7,8 +7,8 @@ names of its modules: so a layer that is called as a function, or shared, or wri
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
+
+from netversus.lab.dispatch import attention_in_the_open, storage_key, tensors
 
 FLOPS_A_MAC = 2  # torch counts the multiplication and the addition
 _CONVOLUTION = "convolution"
@@ -87,7 +89,7 @@ def trace(model: nn.Module, image: Tensor) -> Trace:
     """Show one image, float32 of shape (1, 3, h, w), to a network in eval mode and write down what happens."""
     weights = _storages([*model.parameters(), *model.buffers()])
     with ExitStack() as stack:
-        stack.enter_context(_attention_in_the_open())
+        stack.enter_context(attention_in_the_open())
         recorder = _Recorder(stack.enter_context(FlopCounterMode(display=False)), model, image)
         for path, module in model.named_modules():
             stack.enter_context(module.register_forward_pre_hook(partial(recorder.begin, path)))
@@ -101,17 +103,6 @@ def trace(model: nn.Module, image: Tensor) -> Trace:
         weight_bytes=sum(weights.values()),
         live_bytes=recorder.most,
     )
-
-
-@contextmanager
-def _attention_in_the_open() -> Iterator[None]:
-    """Without torch's fused attention layer, for which its own counter has no formula and counts nothing."""
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -129,7 +120,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._live: dict[int, int] = {}  # bytes of each storage that lives
         self._depths: dict[int, int] = {}  # of each storage that depends on the image
         self._hold(image)
-        self._depths[_storage(image)] = 0
+        self._depths[storage_key(image)] = 0
 
     def begin(self, path: str, _module: nn.Module, _inputs: object) -> None:
         """A module's turn begins."""
@@ -150,25 +141,25 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         before = self._counter.get_total_flops()
         output = func(*args, **(kwargs or {}))
         macs = (self._counter.get_total_flops() - before) // FLOPS_A_MAC
-        inputs = list(_tensors([*args, *(kwargs or {}).values()]))
-        self._write(str(func.overloadpacket.__name__), inputs, list(_tensors([output])), macs)
+        inputs = list(tensors([*args, *(kwargs or {}).values()]))
+        self._write(str(func.overloadpacket.__name__), inputs, list(tensors([output])), macs)
         return output
 
     def _write(self, name: str, inputs: Sequence[Tensor], outputs: Sequence[Tensor], macs: int) -> None:
-        seen = [t for t in inputs if _storage(t) in self._depths]
-        depths = [self._depths[_storage(t)] for t in seen]
+        seen = [t for t in inputs if storage_key(t) in self._depths]
+        depths = [self._depths[storage_key(t)] for t in seen]
         layer = bool(seen) and (_CONVOLUTION in name or (macs > 0 and _multiplies_by_weights(inputs, seen)))
         depth = max(depths, default=0) + layer
         for tensor in outputs:
             self._hold(tensor)
             if seen:
-                self._depths[_storage(tensor)] = max(depth, self._depths.get(_storage(tensor), 0))
+                self._depths[storage_key(tensor)] = max(depth, self._depths.get(storage_key(tensor), 0))
         self.ops.append(
             Op(
                 path=self._turns[-1][0] if self._turns else "",
                 macs=macs,
                 activations=outputs[0].numel() if layer and outputs else 0,
-                parameters=sum(self._unused.pop(_storage(t), 0) for t in inputs),
+                parameters=sum(self._unused.pop(storage_key(t), 0) for t in inputs),
                 depth=depth,
                 shape=tuple(outputs[0].shape) if seen and outputs else (),
                 joins=name in _ADDITIONS and len(set(depths)) == 2 and seen[0].shape == seen[1].shape,
@@ -177,7 +168,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _hold(self, tensor: Tensor) -> None:
         """Count a new storage as live until it is freed."""
-        key = _storage(tensor)
+        key = storage_key(tensor)
         if key not in self._live and key not in self._weights:
             storage = tensor.untyped_storage()
             self._live[key] = storage.nbytes()
@@ -200,28 +191,14 @@ def _multiplies_by_weights(inputs: Sequence[Tensor], seen: Sequence[Tensor]) -> 
     return sum(t.ndim > 1 for t in seen) == 1 and sum(t.ndim > 1 for t in inputs) > 1
 
 
-def _storage(tensor: Tensor) -> int:
-    """What identifies the memory behind a tensor, while it lives."""
-    return int(tensor.untyped_storage()._cdata)  # noqa: SLF001  a data pointer is none where there are no data
-
-
 def _storages(tensors: Iterable[Tensor]) -> dict[int, int]:
     """Bytes by storage: what is shared counts once."""
-    return {_storage(t): t.untyped_storage().nbytes() for t in tensors}
+    return {storage_key(t): t.untyped_storage().nbytes() for t in tensors}
 
 
 def _sizes(parameters: Iterable[Tensor]) -> dict[int, int]:
     """Numbers of parameters by storage."""
     sizes: dict[int, int] = {}
     for parameter in parameters:
-        sizes[_storage(parameter)] = sizes.get(_storage(parameter), 0) + parameter.numel()
+        sizes[storage_key(parameter)] = sizes.get(storage_key(parameter), 0) + parameter.numel()
     return sizes
-
-
-def _tensors(values: Iterable[object]) -> Iterator[Tensor]:
-    """The tensors among values, within lists and tuples too."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _tensors(value)

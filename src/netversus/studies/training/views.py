@@ -12,9 +12,9 @@ from torch import Tensor
 from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import ImageSet
 from netversus.lab.data.split import held_out
-from netversus.lab.evaluation import shuffled
 from netversus.lab.training.judge import pixels, resident
 from netversus.records import Preprocessing
+from netversus.statistics.order import recorded_shuffle
 from netversus.studies.training import TrainingOptions
 
 _FRACTION, _VALIDATION, _NOISE = 11, 12, 13  # what a random choice is for
@@ -83,7 +83,7 @@ def _view(
         ids=tuple(images.ids[i] for i in index),
         images=resident(stack, bench.device),
         labels=torch.from_numpy(labels),
-        curve=shuffled(len(index), 0)[: bench.options.curve_images],
+        curve=recorded_shuffle(len(index), 0)[: bench.options.curve_images],
         wrong=wrong,
     )
 

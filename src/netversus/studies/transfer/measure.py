@@ -14,9 +14,10 @@ from torch import Tensor
 
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
-from netversus.lab.evaluation import batches, predict, shuffled
+from netversus.lab.evaluation import batches, predict
 from netversus.lab.preprocessing import geometry
 from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
+from netversus.statistics.order import recorded_shuffle
 from netversus.studies.transfer import SHOTS
 from netversus.studies.transfer.backbone import Backbone, anatomy
 from netversus.studies.transfer.features import Shelf, Subset, read_features, subset, widths
@@ -32,7 +33,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
     """Per-image answers of the probe, the neighbours and the adjusted networks; few-shot and layer-wise accuracies."""
     options = bench.options
     train, test = (
-        subset(bench, split, shuffled(len(bench.data.split(split)), options.order_seed)[:count])
+        subset(bench, split, recorded_shuffle(len(bench.data.split(split)), options.order_seed)[:count])
         for split, count in (("train", options.train_images), ("test", options.images))
     )
     backbones = {card.name: _backbone(bench, card) for card in bench.contenders}

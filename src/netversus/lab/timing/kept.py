@@ -6,55 +6,44 @@ not measured again for one contender and kept for another: their timings would n
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from netversus.records import Artifact, Observations, digest
+from netversus.files import write_atomic
+from netversus.records import Artifact, digest
+
+S = TypeVar("S")
 
 
-@dataclass(frozen=True)
-class Step:
-    """What one step found: numbers, remarks a line each, and how busy others kept the machine meanwhile."""
+class Kept(Generic[S]):
+    """A folder of steps by name; `kind` is the record that a step is written as."""
 
-    observations: tuple[Observations, ...] = ()
-    notes: tuple[str, ...] = ()
-    busy: tuple[float, ...] = ()
-    meters: tuple[str, ...] = ()
+    def __init__(self, folder: Path, kind: type[S]) -> None:
+        self.folder = folder
+        self._adapter = TypeAdapter(kind)
 
+    def put(self, name: str, step: S) -> S:
+        """Keep a step: its file is there whole or not at all. Returns the step."""
+        write_atomic(self._path(name), self._adapter.dump_json(step))
+        return step
 
-_STEP = TypeAdapter(Step)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A folder of steps by name."""
-
-    folder: Path
-
-    def put(self, name: str, step: Step) -> None:
-        """Keep a step: its file is there whole or not at all."""
-        temporary = self.folder / f".{name}.tmp"
-        temporary.write_bytes(_STEP.dump_json(step))
-        os.replace(temporary, self._path(name))
-
-    def get(self, name: str) -> Step | None:
-        """A step, or None where it is not kept, or was damaged by a power cut."""
+    def get(self, name: str) -> S | None:
+        """A step, or None where it is not kept, or cannot be read any more."""
         try:
-            return _STEP.validate_json(self._path(name).read_bytes())
+            return self._adapter.validate_json(self._path(name).read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
 
-    def all(self, names: Sequence[str]) -> Iterator[Step]:
+    def all(self, names: Sequence[str]) -> Iterator[S]:
         """Those of the steps that are kept, in order."""
         return (step for name in names if (step := self.get(name)) is not None)
 
     def put_artifact(self, artifact: Artifact) -> None:
         """Keep what a contender's engine recorded, so that every process runs the same one."""
-        self._artifact_path(artifact.contender, artifact.name).write_bytes(artifact.content)
+        write_atomic(self._artifact_path(artifact.contender, artifact.name), artifact.content)
 
     def artifact(self, contender: str, name: str) -> bytes | None:
         """What was recorded, or None."""
