@@ -71,4 +71,46 @@ class Diagram:
     description: str
 
 
-Exhibit = Text | Table | Chart | Diagram
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A box drawn over a picture, in the picture's own pixels.
+
+    `kind` is "right", "wrong", "missed" or "": each is drawn in its own colour and stroke.
+    """
+
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file (PNG, JPEG, WebP, or GIF where it moves) with what is drawn over it.
+
+    `alt` says what is to be seen, for those who cannot see it. `width` and `height` are in pixels. A gallery can be
+    filtered by `tags`.
+    """
+
+    content: bytes
+    alt: str
+    width: int
+    height: int
+    caption: str = ""
+    marks: tuple[Mark, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """Pictures side by side. With `columns` they fill a grid row by row under these headings, one a contender."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+    columns: tuple[str, ...] = ()
+    note: str = ""
+
+
+Exhibit = Text | Table | Chart | Diagram | Gallery
