@@ -329,6 +329,9 @@ def _blocked(study: Study, group: Sequence[ContenderCard], data: DataCard, untra
     for need, split in ((Need.TRAIN_SPLIT, "train"), (Need.LABELLED_IMAGES, TEST)):
         if need in study.needs and not data.splits.get(split):
             return f"{data.name} has no {split} split"
+    for need, held in ((Need.BOXES, data.frames), (Need.SEQUENCES, data.sequences)):
+        if need in study.needs and not held.get(TEST):
+            return f"{data.name} has no {need}"
     return next((reason for card in group if (reason := _unfit(study, card, data))), "")
 
 

@@ -144,7 +144,11 @@ class SkippedFile:
 
 @dataclass(frozen=True, slots=True)
 class DataCard:
-    """What the data are. `splits` maps "train"/"test" to the number of images; `skipped` names what was left out."""
+    """What the data are. `splits` maps "train"/"test" to the number of images; `skipped` names what was left out.
+
+    `frames` and `sequences` map the splits to the number of pictures with boxes and of sequences with tracks, whose
+    objects are of the classes `box_classes`.
+    """
 
     name: str
     spec: str
@@ -155,6 +159,9 @@ class DataCard:
     factors: tuple[str, ...] = ()
     skipped: tuple[SkippedFile, ...] = ()
     notes: tuple[str, ...] = ()
+    frames: Mapping[str, int] = field(default_factory=dict)
+    sequences: Mapping[str, int] = field(default_factory=dict)
+    box_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Need(StrEnum):
     SCRATCH_WEIGHTS = "a contender that can be trained from scratch"
     TORCH_MODULE = "a contender that is a torch module"
     QUIET_MACHINE = "an undisturbed machine"
+    BOXES = "pictures with boxes"
+    SEQUENCES = "sequences with tracks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from netversus.errors import DataError
+from netversus.lab.data.annotated import Clip, FrameSet
 from netversus.lab.data.decode import Fast
 from netversus.records import DataCard
 
@@ -44,10 +45,13 @@ class ImageSet(ABC):
 
 @dataclass(frozen=True)
 class Dataset:
-    """Opened data: the card and its splits ("train", "test")."""
+    """Opened data: the card and its splits ("train", "test"): labelled images, pictures with boxes, and sequences
+    with tracks, as far as the data have them."""
 
     card: DataCard
     splits: Mapping[str, ImageSet]
+    frames: Mapping[str, FrameSet] = field(default_factory=dict)
+    sequences: Mapping[str, tuple[Clip, ...]] = field(default_factory=dict)
 
     def split(self, name: str) -> ImageSet:
         """A split by name.

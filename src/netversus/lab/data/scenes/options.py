@@ -22,12 +22,18 @@ Declared = TypeVar("Declared", bound=Options)
 
 
 class ScenesOptions(Options):
-    """What can be set about classification images."""
+    """What can be set about classification images, and about the frames and sequences that come with them."""
 
     size: Size = 32
     train: Annotated[int, Field(ge=1, le=1_000_000, description="Training images.")] = 2000
     test: Annotated[int, Field(ge=1, le=1_000_000, description="Test images.")] = 500
     difficulty: Difficulty = 0.3
+    frame_size: Annotated[int, Field(ge=16, le=1024, description="Side of pictures with boxes, in pixels.")] = 128
+    frames: Annotated[int, Field(ge=1, le=1_000_000, description="Training pictures with boxes.")] = 600
+    test_frames: Annotated[int, Field(ge=1, le=1_000_000, description="Test pictures with boxes.")] = 200
+    sequences: Annotated[int, Field(ge=1, le=10_000, description="Training sequences.")] = 4
+    test_sequences: Annotated[int, Field(ge=1, le=10_000, description="Test sequences.")] = 12
+    length: Annotated[int, Field(ge=2, le=100_000, description="Pictures a sequence.")] = 30
 
 
 class FramesOptions(Options):

@@ -1,0 +1,59 @@
+"""What pictures with boxes, and sequences with tracks, look like to a study. Loads no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Boxes:
+    """The n objects of one picture.
+
+    Attributes:
+        corners: left, top, right, bottom in pixels, float64, shape (n, 4); right and bottom lie outside.
+        labels: index into the data card's `box_classes`, int64, shape (n,).
+        areas: in pixels, float64, shape (n,): of the mask where there is one, else of the box.
+        crowd: whether it stands for a group of objects, bool, shape (n,).
+        tracks: which object of its sequence it is, int64, shape (n,); -1 where the picture is of no sequence.
+    """
+
+    corners: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    areas: NDArray[np.float64]
+    crowd: NDArray[np.bool_]
+    tracks: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class FrameSet(ABC):
+    """Pictures with stable unit ids, and the boxes of each."""
+
+    ids: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @abstractmethod
+    def image(self, index: int) -> Image.Image:
+        """The picture at `index`, decoded, upright, mode RGB.
+
+        Raises:
+            DataError: the file changed or vanished since the data were opened.
+        """
+
+    @abstractmethod
+    def boxes(self, index: int) -> Boxes:
+        """What is in the picture at `index`; pictures without objects have none."""
+
+
+class Clip(FrameSet):
+    """The pictures of one sequence in their order; `name` is its unit id. Boxes carry their tracks."""
+
+    name: str
