@@ -15,9 +15,10 @@ from netversus.execute import inprocess
 from netversus.execute.inprocess import execute
 from netversus.execute.listener import Silent
 from netversus.execute.passes import Pass
-from netversus.exhibits import Chart, Diagram, Table, Text
+from netversus.exhibits import Chart, Diagram, Gallery, Table, Text
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
+from netversus.lab.data.dataset import Dataset
 from netversus.lab.rates import nominal_rates
 from netversus.plan import make_plan
 from netversus.records import Done, Progress, Rates, Scale
@@ -28,7 +29,13 @@ from netversus.studies import get_study
 from netversus.study import Need, Study, Work
 
 NARROW, WIDE = "py:tiny_nets:narrow@scratch", "py:tiny_nets:wide@scratch"
+SCENES = "scenes?size=16&train=48&test=32&frame_size=64&frames=8&test_frames=6&sequences=1&test_sequences=3&length=4"
 Seen = Mapping[tuple[str, str], tuple[tuple[str, ...], list[float]]]
+
+
+def data_for(study: Study) -> Dataset:
+    """The least that the study can be asked of: digits, or scenes where it needs boxes or tracks."""
+    return open_data(SCENES if study.needs & {Need.BOXES, Need.SEQUENCES} else "digits")
 
 
 class Trial:
@@ -36,7 +43,7 @@ class Trial:
 
     def __init__(self, path: Path, name: str, contenders: tuple[str, ...] = (NARROW, WIDE)) -> None:
         self.study = get_study(name)
-        self.data = open_data("digits")
+        self.data = data_for(self.study)
         names = ("training", name) if Need.TRAINED_WEIGHTS in self.study.needs else (name,)
         request = make_request({"contenders": (NARROW, WIDE), "studies": names, "budget": 1e-3})
         cards = [resolve(each, self.data.card) for each in contenders]
@@ -89,7 +96,7 @@ def questions_are_whole(study: Study) -> None:
 
 
 def cost_is_pure_and_grows_with_the_rates(study: Study) -> None:
-    data = open_data("digits").card
+    data = data_for(study).card
     slow, fast = (Work(data, {"a": Rates(t, 3 * t, 10**6, True), "b": Rates(t, 3 * t, 10**6, True)}) for t in (1, 0.1))
     options = study.options()
     assert study.cost(options, slow) == study.cost(options, slow)
@@ -100,7 +107,7 @@ def cost_is_pure_and_grows_with_the_rates(study: Study) -> None:
 def a_budget_shortens_and_says_so(study: Study) -> None:
     if study.fit is None:
         return
-    work = Work(open_data("digits").card, {"a": Rates(0.5, 1.5, 10**6, True), "b": Rates(0.7, 2.1, 10**6, True)})
+    work = Work(data_for(study).card, {"a": Rates(0.5, 1.5, 10**6, True), "b": Rates(0.7, 2.1, 10**6, True)})
     whole = study.cost(study.options(), work).seconds
     fit = study.fit(study.options(), work, whole / 3)
     assert study.cost(fit.options, work).seconds < whole
@@ -191,9 +198,12 @@ def shows_what_it_has_and_copes_with_nothing(study: Study, folder: Path) -> None
     trial.run()
     shown = list(exhibit(StudyEvidence(trial.store, trial.plan, study.name)))
     assert shown
-    assert all(isinstance(each, Text | Table | Chart | Diagram) for each in shown)
+    assert all(isinstance(each, Text | Table | Chart | Diagram | Gallery) for each in shown)
     for table in (each for each in shown if isinstance(each, Table)):
         assert all(len(row) == len(table.columns) for row in table.rows)
+    for gallery in (each for each in shown if isinstance(each, Gallery)):
+        assert gallery.pictures
+        assert all(picture.alt for picture in gallery.pictures)
     for chart in (each for each in shown if isinstance(each, Chart)):
         assert chart.description
         assert all(len(series.x) == len(series.y) for series in chart.series)
