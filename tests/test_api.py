@@ -77,6 +77,36 @@ def test_what_is_no_run_is_refused(tmp_path: Path):
         nv.open_run(tmp_path)
 
 
+@pytest.mark.parametrize(("study", "trains"), [("factors", True), ("training", True), ("structure", False)])
+def test_a_budget_times_a_training_step_wherever_something_is_trained(
+    study: str, trains: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A study that trains and leaves no weights is one too: without its rate its trials would be planned as free."""
+    seen: dict[str, object] = {}
+
+    class EnoughError(Exception):
+        pass
+
+    def calibrate(*_: object, **asked: object) -> None:
+        seen.update(asked)
+        raise EnoughError
+
+    monkeypatch.setattr("netversus.lab.calibration.calibrate", calibrate)
+    options = {"training": {"precision": "bfloat16"}} if study == "training" else {}
+    with pytest.raises(EnoughError):
+        nv.compare(
+            "py:tiny_nets:narrow@scratch",
+            "py:tiny_nets:wide@scratch",
+            studies=(study,),
+            budget="5s",
+            options=options,
+            out=tmp_path / "run",
+        )
+    assert seen["train"] is trains
+    recipe = seen["recipe"]
+    assert (recipe is not None and recipe.precision == "bfloat16") == (study == "training")
+
+
 def test_the_package_offers_what_it_says_and_nothing_else():
     for name in nv.__all__:
         assert getattr(nv, name) is not None

@@ -11,6 +11,7 @@ units that were not read in the recorded shuffle are refused.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,14 +19,16 @@ import numpy as np
 
 from netversus.errors import PairingError
 from netversus.evidence import StudyEvidence
+from netversus.messages import noted, speaking
 from netversus.plan import TEST, Plan, Reading, reading_of
 from netversus.quantities import margin_text
 from netversus.records import ContenderCard, Direction, Finding, Question, Role, Scale, Verdict
 from netversus.statistics.anytime import compare_anytime
 from netversus.statistics.comparison import Comparison, compare, compare_across_seeds
 from netversus.statistics.order import recorded_shuffle
-from netversus.statistics.pairing import Sample, only
+from netversus.statistics.pairing import Sample
 from netversus.store import RunStore
+from netversus.study import LEFT_OUT
 from netversus.wording import expert_sentence, sentence
 
 FEWEST_IN_A_SLICE = 20
@@ -48,18 +51,22 @@ class _Asked:
 
 
 def analyse(store: RunStore) -> tuple[Finding, ...]:
-    """Every finding of a run, in the order of the plan; slices after their question."""
+    """Every finding of a run, in the order of the plan; slices after their question. Its sentences are English, which
+    is what is stored: `netversus.retelling` tells them in another language."""
+    with speaking("en"):
+        return tuple(_findings(store))
+
+
+def _findings(store: RunStore) -> Iterator[Finding]:
     plan = store.plan()
     declared = _declared_margins(store)
     evidence = {study: StudyEvidence(store, plan, study) for study in plan.questions}
-    findings: list[Finding] = []
     for asked in _asked(plan):
         finding = _finding(store, plan, asked, evidence[asked.study], declared)
         if finding is not None:
-            findings.append(finding)
+            yield finding
             if asked.question.role is Role.PRIMARY and asked.question.scale is Scale.PROPORTION:
-                findings.extend(_slices(store, plan, asked, evidence[asked.study], finding))
-    return tuple(findings)
+                yield from _slices(store, plan, asked, evidence[asked.study], finding)
 
 
 def _declared_margins(store: RunStore) -> Mapping[tuple[str, str], float]:
@@ -89,16 +96,12 @@ def _finding(
     declared: Mapping[tuple[str, str], float],
 ) -> Finding | None:
     """The finding of one question about one pair; None where one of the two was not measured."""
-    samples = [_samples(evidence, card.name, asked.question) for card in (asked.a, asked.b)]
+    samples = [samples_of(evidence, card.name, asked.question) for card in (asked.a, asked.b)]
     if not samples[0] or not samples[1]:
         return None
-    early = reading_of(plan, asked.study)
+    early = _early(plan, asked)
     try:
-        if early is not None and asked.question.paired_on == "image":
-            comparison, scope = _compared_anytime(store, asked, samples[0], samples[1], early), "checkpoints"
-        else:
-            early = None
-            comparison, scope = _compared(asked, samples[0], samples[1], plan.request.seed)
+        comparison, scope = _comparison(store, plan, asked, samples[0], samples[1])
     except PairingError as error:
         return _refused(asked, str(error), declared)
     finding = _as_finding(asked, comparison, scope, declared)
@@ -106,12 +109,41 @@ def _finding(
     return _with_words(replace(finding, caveats=caveats, available=early.available if early else None))
 
 
+def compare_at(
+    store: RunStore, evidence: StudyEvidence, question: Question, a: ContenderCard, b: ContenderCard, level: float
+) -> Comparison | None:
+    """A and B on one question at a level of the caller's own, by the method of the findings; None where one of the two
+    was not measured.
+
+    Raises:
+        PairingError: the two were not measured on the same units.
+    """
+    asked = _Asked(evidence.study, question, a, b, level)
+    samples = [samples_of(evidence, card.name, question) for card in (a, b)]
+    if not samples[0] or not samples[1]:
+        return None
+    return _comparison(store, evidence.plan, asked, samples[0], samples[1])[0]
+
+
+def _early(plan: Plan, asked: _Asked) -> Reading | None:
+    """How the units were read, where the reading could stop before their end."""
+    return reading_of(plan, asked.study) if asked.question.paired_on == "image" else None
+
+
+def _comparison(store: RunStore, plan: Plan, asked: _Asked, a: Samples, b: Samples) -> tuple[Comparison, str]:
+    """The comparison by the method that fits how the units were read, and what it speaks of."""
+    early = _early(plan, asked)
+    if early is not None:
+        return _compared_anytime(store, asked, a, b, early), "checkpoints"
+    return _compared(asked, a, b, plan.request.seed)
+
+
 def _compared_anytime(store: RunStore, asked: _Asked, a: Samples, b: Samples, reading: Reading) -> Comparison:
     """The comparison of units that were read until the verdict was certain."""
     one, two = a[min(a)], b[min(b)]
     for samples in (one, two):
         for sample in samples.values():
-            _refuse_other_order(store, sample, reading)
+            _refuse_other_order(store, asked.study, sample, reading)
     return compare_anytime(
         asked.question,
         one,
@@ -124,18 +156,27 @@ def _compared_anytime(store: RunStore, asked: _Asked, a: Samples, b: Samples, re
     )
 
 
-def _refuse_other_order(store: RunStore, sample: Sample, reading: Reading) -> None:
-    """On images in folder order, sorted by class, a test that may stop early is wrong far more often than it says."""
+def _refuse_other_order(store: RunStore, study: str, sample: Sample, reading: Reading) -> None:
+    """On images in folder order, sorted by class, a test that may stop early is wrong far more often than it says. What
+    could not be read at all is passed over: a random order without the units of a kind is one of the others."""
     units = store.units(TEST).get("unit", ())
-    order = recorded_shuffle(len(units), reading.seed)[: len(sample.units)]
-    if [units[i] for i in order] != list(sample.units):
+    left_out = _left_out(store, study)
+    order = recorded_shuffle(len(units), reading.seed)[: len(sample.units) + len(left_out)]
+    if [units[i] for i in order if units[i] not in left_out][: len(sample.units)] != list(sample.units):
         raise PairingError(
             "the images were not read in the recorded shuffle, so stopping early has no error rate",
             hint="measure anew, without stopping when decided",
         )
 
 
-def _samples(evidence: StudyEvidence, contender: str, question: Question) -> Samples:
+def _left_out(store: RunStore, study: str) -> set[str]:
+    """The units that a study found to be unreadable."""
+    cells = [cell for cell in store.plan().cells if cell.study == study]
+    kept = (store.cell(cell).artifact(LEFT_OUT, name) for cell in cells for name in cell.contenders)
+    return {unit for content in kept if content for unit in json.loads(content)}
+
+
+def samples_of(evidence: StudyEvidence, contender: str, question: Question) -> Samples:
     """What a question needs, by seed; a seed that lacks a part of it is left out."""
     metrics = question.inputs or (question.metric,)
     found = {}
@@ -217,11 +258,10 @@ def _refused(asked: _Asked, reason: str, declared: Mapping[tuple[str, str], floa
         p_value=None,
         verdict=Verdict.UNDECIDED,
         further_units=None,
-        method="refused",
+        method=noted("refused"),
     )
     finding = _as_finding(asked, nothing, "checkpoints", declared)
-    words = f"No comparison: {reason}."
-    return replace(finding, value_a=None, value_b=None, caveats=(reason,), sentence=words, expert=words)
+    return _with_words(replace(finding, value_a=None, value_b=None, caveats=(reason,)))
 
 
 def _with_words(finding: Finding) -> Finding:
@@ -235,19 +275,36 @@ def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tup
     speaks_of_weights = finding.scale is not Scale.FACT and finding.direction is not Direction.NEITHER
     if a.recipe != b.recipe and finding.paired_on != "timing block" and speaks_of_weights:
         found.append(
-            f"The weights come from different recipes ({a.recipe}; {b.recipe}): what the architecture does and what "
-            "the recipe does cannot be told apart here."
+            noted(
+                "The weights come from different recipes ({a}; {b}): what the architecture does and what the recipe "
+                "does cannot be told apart here.",
+                a=a.recipe,
+                b=b.recipe,
+            )
         )
     seeds = min(len(side) for side in samples)
     if a.untrained and finding.paired_on == "image" and finding.scope == "checkpoints" and speaks_of_weights:
-        found.append(
-            f"{seeds} training {'seed' if seeds == 1 else 'seeds'}: this is about these two checkpoints, not about "
-            f"the architectures or the recipe; {FEWEST_SEEDS} seeds at least would allow that."
-        )
+        found.append(_about_checkpoints(seeds))
     if finding.margin != finding.margin_declared:
         before = margin_text(finding.margin_declared, finding.scale, finding.unit)
-        found.append(f"The margin was {before} when the run was planned and was changed later.")
+        found.append(noted("The margin was {before} when the run was planned and was changed later.", before=before))
     return tuple(found)
+
+
+def _about_checkpoints(seeds: int) -> str:
+    """What so few training seeds allow to say."""
+    if seeds == 1:
+        return noted(
+            "1 training seed: this is about these two checkpoints, not about the architectures or the recipe; "
+            "{fewest} seeds at least would allow that.",
+            fewest=FEWEST_SEEDS,
+        )
+    return noted(
+        "{n} training seeds: this is about these two checkpoints, not about the architectures or the recipe; "
+        "{fewest} seeds at least would allow that.",
+        n=seeds,
+        fewest=FEWEST_SEEDS,
+    )
 
 
 def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence, whole: Finding) -> Iterator[Finding]:
@@ -255,16 +312,24 @@ def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence,
     if whole.verdict is Verdict.DESCRIBED or not whole.n or whole.available is not None:
         return  # where the reading stopped early, an interval within a slice would not hold
     a, b = (evidence.series(card.name, asked.question.metric) for card in (asked.a, asked.b))
-    groups = dict(_groups(store, plan, a.units)) if a and b else {}
+    if a is None or b is None:
+        return
+    groups = dict(_groups(store, plan, a.units))
+    places = [{unit: place for place, unit in enumerate(sample.units)} for sample in (a, b)]
     for name, units in groups.items():
-        assert a is not None
-        assert b is not None
         level = 1 - (1 - plan.request.level) / len(groups)
-        one, two = ({asked.question.metric: only(sample, units)} for sample in (a, b))
+        parts = [_part(sample, known, units) for sample, known in zip((a, b), places, strict=True)]
+        one, two = ({asked.question.metric: part} for part in parts)
         comparison = compare(asked.question, one, two, level=level, margin=asked.question.margin, seed=0)
         part = replace(asked, level=level, family=len(groups))
         finding = _as_finding(part, comparison, "checkpoints", {(asked.study, asked.question.metric): whole.margin})
         yield _with_words(replace(finding, role=Role.DESCRIPTIVE, slice=name))
+
+
+def _part(sample: Sample, places: Mapping[str, int], units: set[str]) -> Sample:
+    """What `pairing.only` gives, without a walk over the whole sample: a thousand classes would be a thousand walks."""
+    keep = sorted(places[unit] for unit in units if unit in places)
+    return Sample(tuple(sample.units[place] for place in keep), sample.values[keep])
 
 
 def _groups(store: RunStore, plan: Plan, measured: Sequence[str]) -> Iterator[tuple[str, set[str]]]:
@@ -278,5 +343,6 @@ def _groups(store: RunStore, plan: Plan, measured: Sequence[str]) -> Iterator[tu
         for unit, value in zip(columns["unit"], columns[column], strict=True):
             if unit in seen:
                 label = plan.data.classes[value] if column == "label" else str(value)
-                groups.setdefault(f"{'class' if column == 'label' else column}: {label}", set()).add(unit)
+                name = noted("class: {name}", name=label) if column == "label" else f"{column}: {label}"
+                groups.setdefault(name, set()).add(unit)
         yield from ((name, units) for name, units in sorted(groups.items()) if len(units) >= FEWEST_IN_A_SLICE)

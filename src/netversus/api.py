@@ -5,10 +5,13 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
 
 from netversus.analyse import analyse
 from netversus.errors import OptionError, UsageError
@@ -18,6 +21,8 @@ from netversus.lab.contenders.availability import ensure_available
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.rates import nominal_rates
+from netversus.lab.training.recipe import Recipe
+from netversus.messages import speaking
 from netversus.plan import Plan, make_plan, settled_options
 from netversus.provenance import this_session
 from netversus.records import ContenderCard, Done, Failed, Finding, Rates
@@ -25,6 +30,7 @@ from netversus.report import build_view, rendered, write
 from netversus.request import Request, make_request
 from netversus.store import RunStore, new_run_path
 from netversus.studies import chosen_studies
+from netversus.study import Need
 
 if TYPE_CHECKING:
     from netversus.execute.listener import Listener
@@ -73,21 +79,29 @@ class Run:
     def _outcomes(self) -> Iterable[Any]:
         return (self.store.outcome(cell) for cell in self.plan.cells)
 
-    def table(self) -> str:
-        """The verdicts as a Markdown table: a row a question."""
+    def table(self, lang: str = "en") -> str:
+        """The verdicts as a Markdown table: a row a question; in English or Chinese ("en", "zh")."""
         from netversus.report.markdown import findings_table
 
-        return findings_table(build_view(self.store, self.findings))
+        with speaking(lang):
+            return findings_table(build_view(self.store, self.findings))
 
-    def report(self, path: str | Path | None = None) -> Path | str:
-        """Write the report; the suffix chooses HTML (default), Markdown, JSON or CSV. Returns where it lies: by default
-        with the run, as report.html."""
-        view = build_view(self.store, self.findings)
-        if path is None:
-            self.store.files.write(REPORT, rendered(view, REPORT))
-            return self.path / REPORT if isinstance(self.store.files, LocalFiles) else f"{self.place}/{REPORT}"
-        write(view, Path(path))
-        return Path(path)
+    def report(self, path: str | Path | None = None, lang: str = "en") -> Path | str:
+        """Write the report in English or Chinese ("en", "zh"); the suffix chooses HTML (default), Markdown, JSON or
+        CSV. Returns where it lies: by default with the run, as report.html, or report.zh.html.
+
+        Raises:
+            OptionError: the suffix names no format, or there is no such language.
+            RunFolderError: the file cannot be written.
+        """
+        with speaking(lang):
+            view = build_view(self.store, self.findings)
+            if path is not None:
+                write(view, Path(path))
+                return Path(path)
+            name = REPORT if lang == "en" else f"report.{lang}.html"
+            self.store.write(name, rendered(view, name))
+        return self.path / name if isinstance(self.store.files, LocalFiles) else f"{self.place}/{name}"
 
 
 def open_run(path: str | Path) -> Run:
@@ -148,12 +162,24 @@ def prepare(request: Request) -> Prepared:
     """
     chosen_studies(request.studies)
     data = open_data(request.data, seed=request.seed, strict=request.strict)
+    _refuse_unknown_benchmark(request, data)
     cards = tuple(resolve(text, data.card, request.engine) for text in request.contenders)
     names = [card.name for card in cards]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OptionError(f"{', '.join(twice)} was named twice", hint="a contender is compared with others, not itself")
     return Prepared(request, cards, data)
+
+
+def _refuse_unknown_benchmark(request: Request, data: Dataset) -> None:
+    """A verdict about exactly a benchmark needs to know how many images it has; unreadable ones are none."""
+    about = request.stop_when_decided and request.stop_about == "benchmark"
+    if about and any(not images.checked for images in data.splits.values()):
+        raise OptionError(
+            f"{data.card.name} was not decoded on opening, so that nobody knows how many of its images can be read, "
+            "and no verdict about exactly this benchmark can be reached early",
+            hint="leave stop-about out, or open the data with check=full",
+        )
 
 
 def start(
@@ -241,17 +267,28 @@ def _calibrated_plan(prepared: Prepared, device: str, store: RunStore, listener:
     from netversus.lab.devices import resolve_device
 
     request = prepared.request
+    kept = settled_options(store.plan()) if store.plans() else {}
     rates: Mapping[str, Rates] = nominal_rates(prepared.cards)
     if request.budget is not None:
         listener.noted("calibrating: a few steps of each contender, to see what fits the budget")
         begin = time.monotonic()
-        train = any(study.weights for study in chosen_studies(request.studies))
+        train = any(Need.SCRATCH_WEIGHTS in study.needs for study in chosen_studies(request.studies))
         classes = len(prepared.data.card.classes)
-        rates = calibrate(prepared.cards, classes, resolve_device(device), train=train)
+        recipe = _recipe(request, kept)
+        rates = calibrate(prepared.cards, classes, resolve_device(device), train=train, recipe=recipe)
         request = replace_budget(request, time.monotonic() - begin)
-    kept = settled_options(store.plan()) if store.plans() else {}
     plan = make_plan(request, prepared.cards, prepared.data.card, rates, device, kept)
     return replace(plan, request=prepared.request)
+
+
+def _recipe(request: Request, kept: Mapping[str, Mapping[str, Any]]) -> Recipe | None:
+    """The recipe under which this run trains its contenders, or None where none does, or its options are wrong: the
+    plan says so in its own words."""
+    for study in chosen_studies(request.studies):
+        if issubclass(study.options, Recipe):
+            with suppress(ValidationError, OptionError):
+                return study.options.model_validate({**kept.get(study.name, {}), **request.options.get(study.name, {})})
+    return None
 
 
 def replace_budget(request: Request, spent: float) -> Request:

@@ -6,6 +6,7 @@
     │   ├── WeightsError                    weights that cannot be had, or do not fit
     │   ├── UnsafeFileError                 a model file that needs more than tensors to open
     │   ├── DataError                       data that cannot be read as asked
+    │   │   └── UnreadableError             an image that, when it was read, turned out to be none
     │   ├── OptionError                     a setting with a wrong name or value
     │   ├── RunFolderError                  a run folder that cannot be written, read or resumed
     │   └── MissingExtraError               an optional dependency that is not installed
@@ -21,9 +22,19 @@ A message is one line: what was expected, what came; the hint says what to do.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar, Final
+
+SHORTEST_SECRET: Final = 8  # characters; what is shorter may be a word of the text
+_SECRET_NAME: Final = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|_KEY|APIKEY", re.IGNORECASE)
+_IN_ADDRESSES: Final = (
+    re.compile(r"(\w+://)[^/\s@]+@"),
+    re.compile(r"(\w+://[^/\s:'\"@]+):(?!\d+\b)[^/\s:'\"]+"),  # a user and a password whose host was cut off
+    re.compile(r"(\w+://[^\s?']+)\?[^\s']*"),
+)
 
 EXIT_OK: Final = 0
 EXIT_INTERNAL: Final = 1
@@ -47,7 +58,7 @@ class NetversusError(Exception):
     def __str__(self) -> str:
         """One line, whatever the message was made from (a file name may hold a newline)."""
         text = f"{self.message} ({self.hint})" if self.hint else self.message
-        return " ".join(text.split())
+        return without_credentials(" ".join(text.split()))
 
 
 class UsageError(NetversusError):
@@ -70,6 +81,10 @@ class UnsafeFileError(UsageError):
 
 class DataError(UsageError):
     """Data that cannot be read as asked."""
+
+
+class UnreadableError(DataError):
+    """An image of data that were not looked at whole before, which turned out to be none that can be used."""
 
 
 class OptionError(UsageError):
@@ -114,6 +129,17 @@ class DivergedError(CellError):
 
 class EngineError(CellError):
     """An inference engine that cannot take a network, or cannot run on this machine."""
+
+
+def without_credentials(text: str) -> str:
+    """A text without the user names, passwords and signed queries of the addresses in it, and without the values of the
+    environment's secrets: a command, an error or a traceback goes into logs, run folders and reports."""
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST_SECRET and _SECRET_NAME.search(name):
+            text = text.replace(value, "***")
+    for pattern in _IN_ADDRESSES:
+        text = pattern.sub(r"\1", text)
+    return text
 
 
 def nearest(word: str, known: Iterable[str], *, most: int = 3) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netversus.errors import OptionError, nearest
+from netversus.messages import noted
 from netversus.quantities import duration
 from netversus.records import Cell, ContenderCard, DataCard, Question, Rates, Role, Scale, digest
 from netversus.request import Request, describe
@@ -126,7 +127,13 @@ def make_plan(
     seconds = sum(cell.seconds or 0.0 for cell in cells)
     cuts = [cut for c in chosen for cut in c.cuts]
     if request.budget is not None and seconds > 1.01 * request.budget:
-        cuts.append(f"the shortest useful plan takes {duration(seconds)}, the budget is {duration(request.budget)}")
+        cuts.append(
+            noted(
+                "the shortest useful plan takes {long}, the budget is {budget}",
+                long=duration(seconds),
+                budget=duration(request.budget),
+            )
+        )
     return Plan(
         request=request,
         contenders=tuple(contenders),
@@ -325,22 +332,24 @@ def _cell(
 def _blocked(study: Study, group: Sequence[ContenderCard], data: DataCard, untrained: object) -> str:
     """Why a cell can be known not to run; empty when nothing stands in its way."""
     if untrained:
-        return f"{group[0].name} has random weights and no study of this run trains it"
+        return noted("{contender} has random weights and no study of this run trains it", contender=group[0].name)
     for need, split in ((Need.TRAIN_SPLIT, "train"), (Need.LABELLED_IMAGES, TEST)):
         if need in study.needs and not data.splits.get(split):
-            return f"{data.name} has no {split} split"
+            return noted("{data} has no {split} split", data=data.name, split=split)
     for need, held in ((Need.BOXES, data.frames), (Need.SEQUENCES, data.sequences)):
         if need in study.needs and not held.get(TEST):
-            return f"{data.name} has no {need}"
+            return noted("{data} has no {what}", data=data.name, what=need)
     return next((reason for card in group if (reason := _unfit(study, card, data))), "")
 
 
 def _unfit(study: Study, card: ContenderCard, data: DataCard) -> str:
     """Why a study has nothing to ask of a contender."""
+    of = {"contender": card.name}
     if Need.LABELLED_IMAGES in study.needs and not card.answers:
-        return f"the outputs of {card.name} do not stand for the classes of {data.name}"
+        return noted("the outputs of {contender} do not stand for the classes of {data}", **of, data=data.name)
     if Need.SCRATCH_WEIGHTS in study.needs and not card.untrained:
-        return f"{card.name} comes with weights ({card.weights}); only @scratch is trained here"
+        weights = card.weights
+        return noted("{contender} comes with weights ({weights}); only @scratch is trained here", **of, weights=weights)
     if Need.TORCH_MODULE in study.needs and card.source == "onnx":
-        return f"{card.name} is an ONNX graph, not a torch module"
+        return noted("{contender} is an ONNX graph, not a torch module", **of)
     return ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,10 +12,9 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from netversus.errors import without_credentials
 from netversus.records import Session
 
-_USER = re.compile(r"(\w+://)[^/\s@]+@")
-_QUERY = re.compile(r"(\w+://[^\s?']+)\?[^\s']*")
 PACKAGES = (
     "netversus",
     "torch",
@@ -42,11 +40,6 @@ def this_session(command: Sequence[str], more: Mapping[str, str] | None = None) 
         versions={"python": platform.python_version(), **installed(PACKAGES)},
         machine={**this_machine(), **(more or {})},
     )
-
-
-def without_credentials(text: str) -> str:
-    """A command without the user names, passwords and signed queries of the addresses in it: it goes into reports."""
-    return _QUERY.sub(r"\1", _USER.sub(r"\1", text))
 
 
 def installed(packages: Sequence[str]) -> dict[str, str]:

@@ -264,13 +264,16 @@ class Session:
 @dataclass(frozen=True, slots=True)
 class Rates:
     """What one contender costs on this machine: seconds an image in batches, for an answer and for a step of training,
-    parameters, whether that was measured; and the seconds that a call costs beside its images."""
+    parameters, whether that was measured; and the seconds that a call costs beside its images. `train_seconds` are
+    those of a plain step in float32; `recipe_seconds` those of a step as the run's training recipe has it (precision,
+    sharpness, averages, augmentation), None where that was not timed."""
 
     infer_seconds: float
     train_seconds: float
     parameters: int
     measured: bool
     call_seconds: float = 2e-3
+    recipe_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

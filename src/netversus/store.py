@@ -102,15 +102,21 @@ class CellStore:
 
     def observations(self) -> Mapping[tuple[str, str], Sample]:
         """All that was observed: (contender, metric) -> units and values, in stored order."""
-        parts = self._parts()
-        if not parts:
-            return {}
+        tables = [self._read(part) for part in self._parts()]
+        return _split(pa.concat_tables(tables).combine_chunks()) if tables else {}
+
+    def new_parts(self, known: Collection[str]) -> Iterator[tuple[str, Mapping[tuple[str, str], Sample]]]:
+        """The parts that are not among `known`, by name, each with what it holds: for those who read while another
+        process writes. A part is never rewritten."""
+        for part in self._parts():
+            if part not in known:
+                yield part, _split(self._read(part))
+
+    def _read(self, part: str) -> pa.Table:
         try:
-            tables = [pq.read_table(pa.BufferReader(self.files.read(part)), schema=_SCHEMA) for part in parts]
+            return pq.read_table(pa.BufferReader(self.files.read(part)), schema=_SCHEMA)
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"cannot read the observations in {self.files.place}: {error}") from None
-        table = pa.concat_tables(tables)
-        return _split(table.combine_chunks())
 
     def units(self, contender: str, metric: str) -> set[str]:
         """The units on which a contender's metric is stored: read once, kept current by `append`."""
@@ -152,7 +158,7 @@ def _artifact_name(name: str, contender: str) -> str:
     """Where an artifact lies. Names come from studies, contenders from users: neither may leave the folder."""
     if not _FILE_NAME.fullmatch(name):
         raise RunFolderError(f"an artifact's name must be a plain file name, got {name!r}")
-    return f"artifacts/{_safe_name(contender)}/{name}" if contender else f"artifacts/{name}"
+    return f"artifacts/{safe_name(contender)}/{name}" if contender else f"artifacts/{name}"
 
 
 def _split(table: pa.Table) -> dict[tuple[str, str], Sample]:
@@ -179,7 +185,7 @@ def _once(units: tuple[str, ...], values: np.ndarray[Any, np.dtype[np.float64]])
     return Sample(tuple(units[i] for i in keep), values[keep])
 
 
-def _safe_name(text: str) -> str:
+def safe_name(text: str) -> str:
     """A contender's name as a folder name: readable, and different for different names."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".")[:60]
     if plain == text:
@@ -249,16 +255,16 @@ class RunStore:
         return cls(files)
 
     @classmethod
-    def open(cls, place: str | Path) -> RunStore:
+    def open(cls, place: str | Path | Files) -> RunStore:
         """Open an existing run folder.
 
         Raises:
             RunFolderError: it is none, or of a version that this netversus does not know.
         """
-        files = open_files(place)
+        files = place if isinstance(place, Files) else open_files(place)
         header = _load(TypeAdapter(dict[str, Any]), files, "run.json")
         if header is None:
-            hint = "" if is_remote(place) else _nearby_runs(Path(place))
+            hint = "" if isinstance(place, Files) or is_remote(place) else _nearby_runs(Path(place))
             raise RunFolderError(f"{files.place} is not a run folder: it has no run.json", hint=hint)
         if header.get("schema") != SCHEMA_VERSION:
             raise RunFolderError(
@@ -320,7 +326,7 @@ class RunStore:
 
     def _number(self, folder: str, content: bytes) -> None:
         count = len(self.files.names(folder))
-        self.files.write(f"{folder}/{count + 1:04d}.json", content)
+        self.write(f"{folder}/{count + 1:04d}.json", content)
 
     def cell(self, cell: Cell | str) -> CellStore:
         """A cell's folder, by the cell or its key."""
@@ -335,19 +341,33 @@ class RunStore:
         table = pa.table({"unit": list(ids), **{name: list(values) for name, values in columns.items()}})
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
-        self.files.write(f"units-{_safe_name(split)}.parquet", sink.getvalue().to_pybytes())
+        self.write(f"units-{safe_name(split)}.parquet", sink.getvalue().to_pybytes())
 
     def units(self, split: str) -> Mapping[str, tuple[Any, ...]]:
         """What is known of a split's units, by column; empty where nothing is."""
         try:
-            table = pq.read_table(pa.BufferReader(self.files.read(f"units-{_safe_name(split)}.parquet")))
+            table = pq.read_table(pa.BufferReader(self.files.read(f"units-{safe_name(split)}.parquet")))
         except FileNotFoundError:
             return {}
         return {name: tuple(table[name].to_pylist()) for name in table.column_names}
 
     def write_findings(self, findings: Sequence[Finding]) -> None:
         """Keep the findings beside what they were derived from."""
-        self.files.write("findings.json", _FINDINGS.dump_json(tuple(findings), indent=1))
+        self.write("findings.json", _FINDINGS.dump_json(tuple(findings), indent=1))
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file that lies beside the cells.
+
+        Raises:
+            RunFolderError: the disk is full, or the place cannot be written. What was measured is stored.
+        """
+        try:
+            self.files.write(name, content)
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot write {name} in the run folder {self.place}: {error.strerror or error}",
+                hint=f"make room and go on with: netversus compare --resume {self.place}",
+            ) from None
 
 
 def _nearby_runs(path: Path) -> str:

@@ -21,6 +21,9 @@ from netversus.exhibits import Exhibit
 from netversus.records import ContenderCard, DataCard, Question, Rates
 from netversus.statistics.pairing import Sample
 
+LEFT_OUT = "left-out.json"
+"""The artifact in which a study that reads on past unreadable images names them: their ids, each with its reason."""
+
 
 class Options(BaseModel):
     """A study's settings, frozen. Each field with its description, bounds and default is declared once and

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from netversus.messages import clauses, say, sentences, template, told
 from netversus.quantities import (
     amount,
     counted,
@@ -18,23 +19,27 @@ from netversus.quantities import (
 from netversus.records import Direction, Finding, Role, Scale, Verdict
 
 _MUCH = {
-    "layers": "as many layers as",
-    "parameters": "as many parameters as",
-    "MACs": "as many multiply-adds as",
-    "bytes": "as many bytes as",
+    "layers": template("{values}: {more} has {times} as many layers as {less}."),
+    "parameters": template("{values}: {more} has {times} as many parameters as {less}."),
+    "MACs": template("{values}: {more} has {times} as many multiply-adds as {less}."),
+    "bytes": template("{values}: {more} has {times} as many bytes as {less}."),
 }
 ONE_IN = {0.9: "10", 0.95: "20", 0.99: "100"}
 
 
 def sentence(finding: Finding) -> str:
     """What was found, for somebody who knows no statistics."""
+    if finding.value_a is None or finding.value_b is None:
+        return _refused(finding)
     if finding.scale is Scale.FACT or finding.verdict is Verdict.DESCRIBED:
         return _described(finding)
     if finding.verdict is Verdict.EQUIVALENT:
-        return (
-            f"Practically the same: the difference is smaller than {_margin(finding)}, "
-            f"which was named beforehand as too small to matter.{_early(finding)}"
+        same = say(
+            "Practically the same: the difference is smaller than {margin}, "
+            "which was named beforehand as too small to matter.",
+            margin=_margin(finding),
         )
+        return sentences(same, _early(finding))
     if finding.verdict is Verdict.UNDECIDED:
         return _undecided(finding)
     return _better(finding)
@@ -50,37 +55,53 @@ def _margin(finding: Finding) -> str:
 
 
 def _values(finding: Finding) -> str:
-    a, b = amount(finding.value_a, finding.unit), amount(finding.value_b, finding.unit)
-    return f"{finding.a} {a}, {finding.b} {b}"
+    return say(
+        "{a} {value_a}, {b} {value_b}",
+        a=finding.a,
+        value_a=amount(finding.value_a, finding.unit),
+        b=finding.b,
+        value_b=amount(finding.value_b, finding.unit),
+    )
+
+
+def _refused(finding: Finding) -> str:
+    """Contenders that could not be paired: the reason in the place of a verdict."""
+    return say("No comparison: {reason}.", reason=clauses(map(told, finding.caveats))) if finding.caveats else ""
 
 
 def _described(finding: Finding) -> str:
-    a, b = finding.value_a, finding.value_b
-    words = f"{_values(finding)}"
-    if a and b and finding.scale in (Scale.FACT, Scale.RATIO) and a != b:
-        more, less = (finding.b, finding.a) if b > a else (finding.a, finding.b)
-        much = _MUCH.get(finding.unit, "as much as")
-        words += f": {more} has {times(max(a, b) / min(a, b))} {much} {less}"
-    return words + "."
+    a, b, values = finding.value_a, finding.value_b, _values(finding)
+    if not a or not b or finding.scale not in (Scale.FACT, Scale.RATIO) or a == b:
+        return say("{values}.", values=values)
+    more, less = (finding.b, finding.a) if b > a else (finding.a, finding.b)
+    much = _MUCH.get(finding.unit, template("{values}: {more} has {times} as much as {less}."))
+    return say(much, values=values, more=more, times=times(max(a, b) / min(a, b)), less=less)
 
 
 def _better(finding: Finding) -> str:
     assert finding.effect is not None
-    best = winner(finding)
+    best = str(winner(finding))
     other = finding.b if best == finding.a else finding.a
     if finding.scale is Scale.RATIO:
-        return _ratio(finding, str(best), other)
-    interval = interval_text(finding.effect, finding.scale, finding.unit)
-    return f"{best} is better than {other}: {_values(finding)}; the difference lies within {interval}.{_early(finding)}"
+        return _ratio(finding, best, other)
+    better = say(
+        "{best} is better than {other}: {values}; the difference lies within {interval}.",
+        best=best,
+        other=other,
+        values=_values(finding),
+        interval=interval_text(finding.effect, finding.scale, finding.unit),
+    )
+    return sentences(better, _early(finding))
 
 
 def _early(finding: Finding) -> str:
     """After how many of the units a verdict was certain, where the reading could stop early."""
     if finding.available is None or finding.e_value is None:
         return ""
-    return (
-        f" Decided after {finding.n:,} of {counted(finding.available, finding.paired_on)}; "
-        "looking while they were read is accounted for."
+    return say(
+        "Decided after {n} of {units}; looking while they were read is accounted for.",
+        n=f"{finding.n:,}",
+        units=counted(finding.available, finding.paired_on),
     )
 
 
@@ -91,48 +112,73 @@ def _ratio(finding: Finding, best: str, other: str) -> str:
     ends = (effect.estimate, effect.low, effect.high)
     if effect.estimate < 1:
         ends = (1 / effect.estimate, 1 / effect.high, 1 / effect.low)
-    estimate, low, high = (times(end) for end in ends)
+    how = _how_many_times(finding)
+    ratio, low, high = map(times, ends)
+    return say(how, best=best, other=other, times=ratio, low=low, high=high)
+
+
+def _how_many_times(finding: Finding) -> str:
     if finding.direction is Direction.LOWER and finding.unit != "s":
-        return f"{other} needs {estimate} as much as {best} (between {low} and {high})."
+        return template("{other} needs {times} as much as {best} (between {low} and {high}).")
     if finding.unit == "images/s":
-        return f"{best} does {estimate} as many images a second as {other} (between {low} and {high})."
-    word = "faster than" if finding.direction is Direction.LOWER else "as much as"
-    return f"{best} is {estimate} {word} {other} (between {low} and {high})."
+        return template("{best} does {times} as many images a second as {other} (between {low} and {high}).")
+    if finding.direction is Direction.LOWER:
+        return template("{best} is {times} faster than {other} (between {low} and {high}).")
+    return template("{best} is {times} as much as {other} (between {low} and {high}).")
 
 
 def _undecided(finding: Finding) -> str:
+    values, seen = _values(finding), counted(finding.n, finding.paired_on)
     if finding.effect is None or not finding.further_units:
-        more = ""
-    else:
-        unit = plural(finding.further_units, finding.paired_on)
-        more = f"; about {rough_count(finding.further_units):,} more {unit} would be needed"
-    seen = "" if finding.value_a is None else f" ({_values(finding)} on {counted(finding.n, finding.paired_on)})"
-    return f"Cannot tell yet{more}{seen}."
+        return say("Cannot tell yet ({values} on {seen}).", values=values, seen=seen)
+    return say(
+        "Cannot tell yet; about {count} more {units} would be needed ({values} on {seen}).",
+        count=f"{rough_count(finding.further_units):,}",
+        units=plural(finding.further_units, finding.paired_on),
+        values=values,
+        seen=seen,
+    )
 
 
 def expert_sentence(finding: Finding) -> str:
     """The same for a statistician: estimate, interval, level, test, margin, n."""
+    if finding.value_a is None or finding.value_b is None:
+        return _refused(finding)
+    values, method = _values(finding), told(finding.method)
     if finding.scale is Scale.FACT:
-        return f"Deterministic; {_values(finding)}; no interval. Method: {finding.method}."
-    if finding.effect is None and finding.available is not None:
-        return f"{_values(finding)} on {counted(finding.n, f'paired {finding.paired_on}')}. Method: {finding.method}."
-    if finding.effect is None:
-        units, verb = counted(finding.n, f"paired {finding.paired_on}"), "is" if finding.n == 1 else "are"
-        return f"{units} {verb} too few for an interval at this level; {_values(finding)}. Method: {finding.method}."
+        return say("Deterministic; {values}; no interval. Method: {method}.", values=values, method=method)
+    if finding.effect is not None:
+        return say("{estimate}. Method: {method}.", estimate=clauses(_estimate(finding)), method=method)
+    n, units = f"{finding.n:,}", plural(finding.n, finding.paired_on)
+    if finding.available is not None:
+        return say("{values} on {n} paired {units}. Method: {method}.", values=values, n=n, units=units, method=method)
+    if finding.n == 1:
+        few = template("{n} paired {units} is too few for an interval at this level; {values}. Method: {method}.")
+    else:
+        few = template("{n} paired {units} are too few for an interval at this level; {values}. Method: {method}.")
+    return say(few, n=n, units=units, values=values, method=method)
+
+
+def _estimate(finding: Finding) -> Iterator[str]:
+    """What belongs to an estimate, clause by clause."""
+    assert finding.effect is not None
     effect = finding.effect
-    kind = "interval" if finding.available is None else "confidence sequence"
-    parts = [
-        "Ratio B / A" if finding.scale is Scale.RATIO else "Difference B − A",
-        effect_text(effect, finding.scale, finding.unit),
-        f"{100 * effect.level:.4g} % {kind} {interval_text(effect, finding.scale, finding.unit)}",
-        f"margin {_margin(finding)}",
-        f"n = {counted(finding.n, f'paired {finding.paired_on}')}",
-    ]
+    said = effect_text(effect, finding.scale, finding.unit)
+    if finding.scale is Scale.RATIO:
+        yield say("Ratio B / A {estimate}", estimate=said)
+    else:
+        yield say("Difference B − A {estimate}", estimate=said)
+    level, interval = f"{100 * effect.level:.4g}", interval_text(effect, finding.scale, finding.unit)
+    if finding.available is None:
+        yield say("{level} % interval {interval}", level=level, interval=interval)
+    else:
+        yield say("{level} % confidence sequence {interval}", level=level, interval=interval)
+    yield say("margin {margin}", margin=_margin(finding))
+    yield say("n = {n} paired {units}", n=f"{finding.n:,}", units=plural(finding.n, finding.paired_on))
     if finding.e_value is not None:
-        parts.append(f"e = {finding.e_value:.3g}, valid at every look")
+        yield say("e = {e}, valid at every look", e=f"{finding.e_value:.3g}")
     if finding.p_raw is not None and finding.p_value is not None:
-        parts.append(f"{p_text(finding.p_raw)}, after correction {p_text(finding.p_value)}")
-    return f"{parts[0]} {'; '.join(parts[1:])}. Method: {finding.method}."
+        yield say("{p}, after correction {corrected}", p=p_text(finding.p_raw), corrected=p_text(finding.p_value))
 
 
 def primary_finding(findings: Iterable[Finding]) -> Sequence[Finding]:
@@ -143,4 +189,4 @@ def primary_finding(findings: Iterable[Finding]) -> Sequence[Finding]:
 def plain_error_rate(level: float) -> str:
     """The error rate as people say it."""
     share = ONE_IN.get(round(level, 4), f"{1 / (1 - level):.0f}")
-    return f"wrong at most 1 time in {share}"
+    return say("wrong at most 1 time in {share}", share=share)

@@ -26,6 +26,17 @@ def test_what_it_wrote_is_a_contender_with_the_same_preprocessing(netversus, tmp
     assert (tmp_path / "trained" / "README.md").read_text().startswith("---\n")
 
 
+def test_a_network_of_another_shape_comes_back_in_that_shape(netversus, tmp_path: Path):
+    """Small stem and cut: the file alone would not say so."""
+    ended = netversus("train", f"{TINY}?stages=2&stem=small", "--out", "trained", *QUICK)
+    assert ended.code == 0, ended.err
+    (line,) = (line for line in ended.out.splitlines() if line.startswith("as a contender: "))
+    assert "stages=2&stem=small" in line
+    model = load(resolve(line.removeprefix("as a contender: "), open_data("digits").card), classes=10, seed=0)
+    assert not [name for name in model.state_dict() if name.startswith(("layer3", "layer4"))]
+    assert "stages=2&stem=small" in (tmp_path / "trained" / "README.md").read_text()
+
+
 def test_its_accuracy_is_what_compare_measures_of_the_file(netversus):
     ended = netversus("train", TINY, "--out", "trained", "--set", "epochs=3")
     (line,) = (line for line in ended.out.splitlines() if line.startswith("as a contender: "))

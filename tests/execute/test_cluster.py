@@ -11,16 +11,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from netversus import studies
+from netversus.api import prepare
 from netversus.cli.__main__ import main
 from netversus.execute import cluster
 from netversus.execute.executor import Placement
+from netversus.execute.worker import run_pass
 from netversus.records import Done, Failed
+from netversus.request import make_request
 from netversus.store import RunStore
 
 pytest.importorskip("distributed")
@@ -78,6 +82,8 @@ def go_wrong(options):
     if options.trouble == "kill" or (options.trouble == "kill-once" and not mark.exists()):
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
+    if options.trouble == "wait":
+        mark.with_name(f"waiting-{os.getpid()}").touch()
     while options.trouble == "wait" and not mark.exists():
         time.sleep(0.05)
 """
@@ -218,6 +224,49 @@ def test_a_scheduler_that_goes_away_ends_the_run_in_order(
     mark.touch()
     assert main(["compare", "--resume", str(run)]) == 0
     assert counted(run) == whole()
+
+
+def test_a_worker_of_a_cluster_that_goes_away_costs_nothing(tally, tmp_path: Path, dask):
+    file, run, mark = tmp_path / "scheduler.json", tmp_path / "run", tmp_path / "mark"
+    dask("scheduler", "--port", "0", "--scheduler-file", str(file))
+    _until(file.is_file)
+    first = dask("worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny")
+    trouble = ("--tally.trouble", "wait", "--tally.mark", str(mark))
+
+    def lose() -> None:
+        first.kill()
+        dask("worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny")
+        mark.touch()
+
+    lost = _when(lambda: len(list(run.glob("cells/*/observations-*"))) >= 2, lose)
+    assert main(words(run, "--on", str(file), *trouble)) == 0
+    lost()
+    assert counted(run) == whole()
+
+
+def test_a_cell_that_is_delivered_twice_at_once_counts_once(tally, tmp_path: Path):
+    run, mark = tmp_path / "run", tmp_path / "mark"
+    request = make_request(
+        {
+            "contenders": CONTENDERS,
+            "studies": ("tally",),
+            "options": {"tally": {"trouble": "wait", "mark": str(mark)}},
+        }
+    )
+    plan, store = prepare(request).nominal_plan(), RunStore.create(run)
+    store.add_plan(replace(plan, device="cpu"))
+    keys = tuple(cell.key for cell in plan.cells)
+    with cluster._client(Placement("workers", workers=2)) as client:
+        client.wait_for_workers(2)
+        twice = [
+            client.submit(run_pass, str(run), keys, "topic", key=f"delivery-{n}", resources={cluster.ACCELERATOR: 1})
+            for n in range(2)
+        ]
+        _until(lambda: len(list(tmp_path.glob("waiting-*"))) == 2)  # both are in the middle of the same cells
+        mark.touch()
+        assert client.gather(twice) == [0, 0]
+    assert counted(run) == whole(seeds=1)
+    assert all(isinstance(store.outcome(cell), Done) for cell in plan.cells)
 
 
 def test_a_cluster_that_is_not_there_is_one_line(tally, tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch):

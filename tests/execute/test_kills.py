@@ -173,6 +173,19 @@ def test_ctrl_c_ends_soon_and_can_be_gone_on_with(context: ForkServerContext, un
     assert observations(run) == observations(undisturbed)
 
 
+def test_of_two_that_go_on_with_a_run_at_once_one_does_all_the_work(
+    context: ForkServerContext, undisturbed: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    broken = launch(context, run)
+    _wait_for_more(run, broken, random.Random(2))
+    broken.kill()
+    finish(broken)
+    codes = sorted(finish(each) for each in [launch(context, run, resume=True) for _ in range(2)])
+    assert codes in ([0, 2], [0, 0])  # refused, or begun when the other had ended
+    assert observations(run) == observations(undisturbed)
+
+
 def test_a_run_that_another_process_works_on_is_refused(
     context: ForkServerContext, undisturbed: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -14,7 +14,8 @@ import safetensors.torch
 import torch
 
 from netversus.errors import UnsafeFileError, WeightsError
-from netversus.lab.weights_file import HEADER_CAP, read_state_dict
+from netversus.lab.artifacts.safetensors_header import HEADER_CAP
+from netversus.lab.weights_file import read_state_dict
 
 STATE = {"fc.weight": torch.arange(6.0).reshape(2, 3), "fc.bias": torch.ones(2)}
 
@@ -61,9 +62,9 @@ def test_a_file_that_runs_code_is_refused_and_runs_nothing(tmp_path: Path, how: 
     else:
         content = {**STATE, "x": payload} if how == "hidden beside tensors" else payload
         torch.save(content, path, _use_new_zipfile_serialization=how != "legacy")
-    with pytest.raises(UnsafeFileError, match="needs more than tensors") as caught:
+    with pytest.raises(UnsafeFileError, match="hostile and was not opened") as caught:
         read_state_dict(path)
-    assert ("operand" if how == "plain pickle" else "mkdir") in str(caught.value)
+    assert "mkdir" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not canary.exists()
 
@@ -115,7 +116,7 @@ def test_a_damaged_file_is_one_clear_line(tmp_path: Path, kind: str):
 def test_a_zip_of_something_else_and_a_file_without_tensors_are_refused(tmp_path: Path):
     with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(WeightsError, match="damaged"):
+    with pytest.raises(WeightsError, match="neither safetensors nor a PyTorch file"):
         read_state_dict(tmp_path / "a.pt")
     torch.save({"epoch": 3}, tmp_path / "b.pt")
     with pytest.raises(WeightsError, match="no state dict"):

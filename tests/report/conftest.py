@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
-from netversus.exhibits import Block, Chart, Diagram, Series, Table, Text
+from netversus.exhibits import Block, Chart, Diagram, Gallery, Mark, Picture, Series, Table, Text
 from netversus.records import (
     Cell,
     ContenderCard,
@@ -28,11 +29,15 @@ from netversus.records import (
     Verdict,
 )
 from netversus.report.caveats import caveats
+from netversus.report.flips import flips
 from netversus.report.headline import headline, reasons
 from netversus.report.view import ReportView, Section
 from netversus.wording import expert_sentence, sentence
 
 A, B = "resnet50@scratch", "resnet101@scratch"
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAQAAAADCAIAAAA7ljmRAAAAFElEQVR4nGNgaPiPhBiQOSRxAAB0Kxvt0QhFawAAAABJRU5ErkJggg=="
+)
 RERUN = "netversus compare resnet50 resnet101 --data digits --seed 0 --budget 6m"
 
 
@@ -87,6 +92,7 @@ def _with_words(view: ReportView) -> ReportView:
         headline=headline(view.findings, view.data, view.level),
         reasons=reasons(view.findings, asks),
         caveats=caveats(view.findings, view.contenders, view.data, loose),
+        flips=flips(view.findings),
     )
 
 
@@ -409,6 +415,7 @@ def _accuracy() -> Section:
         further_units=1234,
         caveats=(one_seed, "The margin was 1 point when the run was planned and was changed later."),
     )
+    marks = (Mark(2, 2, 12, 8, "3: 92 %", "right"), Mark(8, 6, 9, 9, "", "wrong"), Mark(20, 20, 8, 8, "9", "missed"))
     return Section(
         name="accuracy",
         question="Which contender classifies more images correctly, and whose confidence can be trusted?",
@@ -461,11 +468,30 @@ def _accuracy() -> Section:
                 ),
                 description="The two are closest on 3 and furthest apart on 9; every pair of intervals overlaps.",
             ),
+            Gallery(
+                title="Where they disagree",
+                pictures=(
+                    make_picture("a three", "three: A is right", ("only A is right", "class 3")),
+                    make_picture("a nine", "<b>nine</b>: B is right", ("only B is right", "class <b>9</b>")),
+                    make_picture("another nine", "nine: B is right", ("only B is right", "class <b>9</b>")),
+                ),
+                note="Of the first mistakes of each.",
+            ),
+            Gallery(
+                title="Boxes of both",
+                pictures=tuple(make_picture(f"boxes {i}", "", (), marks[:i]) for i in range(4)),
+                columns=(A, B),
+            ),
         ),
         cells=_done("accuracy", 4782),
         rerun=f"{RERUN} --study accuracy",
         method="# accuracy\n\nEach image is shown to every contender. See [Brier](https://example.org/brier) <b>1950</b>.",
     )
+
+
+def make_picture(alt: str, caption: str, tags: tuple[str, ...], marks: tuple[Mark, ...] = ()) -> Picture:
+    """A picture of 32 x 24 px."""
+    return Picture(PNG, alt, 32, 24, caption, marks, tags)
 
 
 def _slice(whole: Finding, name: str, values: tuple[float, float], effect: Effect) -> Finding:

@@ -18,7 +18,9 @@ PAYLOADS = (
     "*em* _em_ **strong** ~~gone~~ `code` $x$ &lt;b&gt; <!-- x --> \\",
     "\u202egnp\u2066.exe\u200b\u00ad\U000e0041 \x00\x1b[31m \udc80",
 )
-_KEPT = {"kind", "status", "formats", "interpolation"}  # words of ours that choose a path
+HARMLESS = " x"
+"""What does to the names of studies and metrics what a payload does: they are known to nobody."""
+_KEPT = {"kind", "status", "formats", "interpolation", "content"}  # words of ours that choose a path
 
 
 def poisoned(record: Any, payload: str, *, spare: frozenset[str] = frozenset()) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 VOID = {"meta", "wbr", "br", "hr", "img", "input", "link"}
-UNSEEN = {"style", "title", "desc", "head"}  # their text is not shown in the page
+UNSEEN = {"style", "script", "title", "desc", "head"}  # their text is not shown in the page
 
 
 @dataclass

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
 import re
 from collections import Counter
 from dataclasses import replace
@@ -11,16 +14,22 @@ import pytest
 
 from netversus.exhibits import Chart, Diagram, Series, Table
 from netversus.records import Done, Failed, Skipped
+from netversus.report import csv_file
 from netversus.report.escape import legible, one_line
 from netversus.report.html import render
+from netversus.report.sidecar import Sidecar
 from netversus.report.svg.marker import HATCHES
 from netversus.report.view import ReportView
 
-from .conftest import A, B
-from .hostile import PAYLOADS, poisoned
+from .conftest import PNG, A, B
+from .hostile import HARMLESS, PAYLOADS, poisoned
 from .page import Element, read_page, squeezed
 
-CSP = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+CSP = re.compile(
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-[^']+' 'sha256-[^']+'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+DATA = re.compile(r"data:(image/(png|jpeg|gif|webp)|text/csv|application/gzip);base64,[A-Za-z0-9+/]+=*")
 
 
 @pytest.fixture(scope="module", params=["two", "many"])
@@ -38,15 +47,20 @@ def _says(page: Element, text: str) -> bool:
 # -- one file that asks for nothing
 
 
-def test_the_page_loads_nothing_and_runs_nothing(shown: tuple[ReportView, str]):
+def test_the_page_loads_nothing_and_holds_no_handler(shown: tuple[ReportView, str]):
     page = read_page(shown[1])
-    assert not page.all("script", "link", "iframe", "object", "embed", "img", "form", "base", "video", "audio", "use")
+    assert not page.all("link", "iframe", "object", "embed", "base", "video", "audio", "use")
     for element in page.walk():
         for name, value in element.attributes.items():
             assert not name.startswith("on"), (element.tag, name)
-            assert name not in ("src", "srcset", "action", "formaction", "xlink:href", "ping"), (element.tag, name)
+            assert name not in ("srcset", "action", "formaction", "xlink:href", "ping"), (element.tag, name)
+            if name == "src":
+                assert element.tag == "img"
+                assert DATA.fullmatch(value), value[:80]
+                continue
             if name == "href":
-                assert value.startswith("#"), value
+                assert value.startswith("#") or (DATA.fullmatch(value) and "download" in element.attributes), value
+                continue
             assert not re.match(r"(?i)\s*(https?:|//|javascript:|data:)", value), (element.tag, name, value)
 
 
@@ -61,12 +75,21 @@ def test_a_strict_policy_stands_before_all_that_it_governs(shown: tuple[ReportVi
     (head,) = read_page(shown[1]).all("head")
     metas = head.all("meta")
     assert metas[0].attributes == {"charset": "utf-8"}
-    assert metas[1].attributes == {"http-equiv": "Content-Security-Policy", "content": CSP}
+    assert metas[1].attributes["http-equiv"] == "Content-Security-Policy"
+    assert CSP.fullmatch(metas[1].attributes["content"])
+
+
+def test_the_policy_names_each_script_by_its_digest_and_no_other(shown: tuple[ReportView, str]):
+    page = read_page(shown[1])
+    policy = page.all("meta")[1].attributes["content"]
+    scripts = [s.own_text for s in page.all("script") if s.attributes.get("type") != "application/json"]
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    assert re.findall(r"'sha256-([^']+)'", policy) == digests
 
 
 def test_the_page_is_small_and_utf_8(shown: tuple[ReportView, str]):
     assert shown[1].startswith("<!DOCTYPE html>")
-    assert len(shown[1].encode("utf-8")) < 200_000
+    assert len(shown[1].encode("utf-8")) < 400_000
 
 
 def test_the_same_view_gives_the_same_page(view: ReportView):
@@ -79,7 +102,7 @@ def test_the_same_view_gives_the_same_page(view: ReportView):
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_text_of_a_view_becomes_markup(view: ReportView, payload: str):
     spare = frozenset({"method"})
-    clean, attacked = (read_page(render(each)) for each in (view, poisoned(view, payload, spare=spare)))
+    clean, attacked = (read_page(render(poisoned(view, each, spare=spare))) for each in (HARMLESS, payload))
     assert _tags(attacked) == _tags(clean)
     assert {n for e in attacked.walk() for n in e.attributes} <= {n for e in clean.walk() for n in e.attributes}
 
@@ -97,9 +120,11 @@ def _tags(page: Element) -> tuple[Counter[str], set[str]]:
 def test_a_method_text_brings_no_html_of_its_own(view: ReportView, payload: str):
     sections = tuple(replace(section, method=f"# title\n\nplain {payload}") for section in view.sections)
     page = read_page(render(replace(view, sections=sections)))
-    assert not page.all("script", "img", "iframe")
+    assert not page.all("iframe")
+    assert len(page.all("script")) == len(read_page(render(view)).all("script"))
+    assert not [e for e in page.all("img") if not e.attributes["src"].startswith("data:image/png;base64,")]
     assert not [e for e in page.walk() if "onmouseover" in e.attributes or "onerror" in e.attributes]
-    assert all(e.attributes["href"].startswith("#") for e in page.all("a"))
+    assert all(e.attributes["href"].startswith("#") or "download" in e.attributes for e in page.all("a"))
 
 
 def test_hostile_names_are_shown_as_what_they_are(view: ReportView):
@@ -191,10 +216,18 @@ def test_trust_contenders_data_and_provenance_are_shown(view: ReportView):
         assert _says(page, words), words
 
 
-def test_what_differs_between_the_contenders_is_marked(view: ReportView):
+def test_what_differs_between_the_contenders_is_shown_and_the_rest_is_folded(view: ReportView):
     (section,) = [e for e in read_page(render(view)).all("section") if e.attributes["id"] == "contenders"]
-    marked = {squeezed(row.all("th")[0].text) for row in section.all("tr") if row.of_class("differs")}
-    assert marked == {"named as ≠", "architecture ≠", "notes ≠", "digest ≠"}
+    differing, shared = section.all("table")
+    assert [squeezed(row.all("th")[0].text) for row in differing.all("tr")[1:]] == [
+        "named as",
+        "architecture",
+        "notes",
+        "digest",
+    ]
+    (folded,) = section.all("details")
+    assert folded.all("table") == [shared]
+    assert "preprocessing" in {squeezed(row.all("th")[0].text) for row in shared.all("tr")[1:]}
 
 
 def test_a_study_without_anything_says_so(view: ReportView):
@@ -218,6 +251,74 @@ def test_two_contenders_need_no_grid(view: ReportView):
     page = read_page(render(view))
     assert not page.of_class("grid-table")
     assert len(page.of_class("score")) == 1
+
+
+def test_what_would_turn_the_verdict_stands_under_the_reasons(view: ReportView):
+    (header,) = read_page(render(view)).all("header")
+    (flips,) = header.of_class("flips")
+    assert [squeezed(li.text) for li in flips.all("li")] == list(view.flips)
+    assert len(view.flips) == 3
+
+
+def test_the_findings_and_few_observations_can_be_taken_away(view: ReportView):
+    page = read_page(render(replace(view, observations="study,value\naccuracy,1.0\n")))
+    files = {
+        a.attributes["download"]: a.attributes["href"].partition(",")[2]
+        for a in page.all("a")
+        if "download" in a.attributes
+    }
+    assert base64.b64decode(files["findings.csv"]).decode() == csv_file.render(view)
+    assert gzip.decompress(base64.b64decode(files["observations.csv.gz"])) == b"study,value\naccuracy,1.0\n"
+    assert _says(page, f"lie in the run folder {view.run_id}, under cells/")
+
+
+def test_observations_that_are_too_many_stay_in_the_run_folder(view: ReportView):
+    page = read_page(render(view))
+    assert [a.attributes["download"] for a in page.all("a") if "download" in a.attributes] == ["findings.csv"]
+
+
+# -- pictures
+
+
+def test_a_gallery_shows_every_picture_with_its_words(view: ReportView):
+    plain, boxes = read_page(render(view)).of_class("gallery")
+    assert [img.attributes["alt"] for img in plain.all("img")] == ["a three", "a nine", "another nine"]
+    assert all(
+        img.attributes["src"] == f"data:image/png;base64,{base64.b64encode(PNG).decode()}" for img in plain.all("img")
+    )
+    assert "<b>nine</b>: B is right" in plain.text
+    assert [squeezed(o.text) for o in plain.all("option")] == [
+        *("all pictures", "only A is right (1)", "class 3 (1)", "only B is right (2)", "class <b>9</b> (2)")
+    ]
+    assert [squeezed(th.text) for th in boxes.all("th")] == [A, B]
+    assert [len(row.all("td")) for row in boxes.all("tr")[1:]] == [2, 2]
+    assert not boxes.all("option"), "pictures without tags have no filter"
+
+
+def test_marks_differ_in_stroke_and_colour_and_are_counted_in_words(view: ReportView):
+    boxes = read_page(render(view)).of_class("gallery")[1]
+    assert [squeezed(words.text) for words in boxes.of_class("under")] == [
+        *("1 right", "1 right, 1 wrong", "1 right, 1 wrong, 1 missed")
+    ]
+    last = boxes.of_class("marks")[-1]
+    looks = {
+        rect.attributes["class"]: rect.attributes["stroke-dasharray"]
+        for rect in last.all("rect")
+        if "stroke-dasharray" in rect.attributes
+    }
+    assert set(looks) == {"mark-right", "mark-wrong", "mark-missed"}
+    assert len(set(looks.values())) == 3
+    assert "3: 92 %" in last.text
+    assert [squeezed(kind.text) for kind in boxes.of_class("kind")] == ["right", "wrong", "missed"]
+
+
+def test_pictures_beside_the_page_are_named_by_address_and_said_to_be_there(view: ReportView):
+    beside = Sidecar("my report_files")
+    page = read_page(render(view, beside))
+    addresses = {img.attributes["src"] for img in page.all("img")}
+    assert addresses == {f"my%20report_files/{name}" for name in beside.files}
+    assert list(beside.files.values()) == [PNG], "the same picture is kept once"
+    assert _says(page, "in the folder my report_files. Keep the two together.")
 
 
 # -- for those who cannot see it
@@ -256,7 +357,8 @@ def test_every_picture_has_a_title_and_a_description_or_is_decoration(shown: tup
 
 def test_every_chart_and_diagram_has_a_table_of_its_numbers_beside_it(view: ReportView):
     page = read_page(render(view))
-    pictured = [figure for figure in page.all("figure") if figure.of_class("chart")]
+    plots = {id(figure) for part in page.of_class("plots") for figure in part.all("figure")}
+    pictured = [figure for figure in page.all("figure") if figure.of_class("chart") and id(figure) not in plots]
     exhibits = [e for s in view.sections for e in s.exhibits if isinstance(e, Chart | Diagram)]
     assert len(pictured) == len(exhibits) == 5
     for figure, exhibit in zip(pictured, exhibits, strict=True):
@@ -289,6 +391,7 @@ def test_a_chart_without_a_finite_value_is_a_note_and_a_table(view: ReportView):
         "Nothing", "line", "x", "y", (Series(A, (1.0, 2.0), (float("nan"), float("nan"))),), "All is missing."
     )
     page = read_page(render(replace(view, sections=(replace(view.sections[2], exhibits=(chart,)),))))
+    assert not page.of_class("plots")
     assert _says(page, "There is no finite value to draw.")
     assert _says(page, "All is missing.")
     assert not page.of_class("chart")

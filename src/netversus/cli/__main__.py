@@ -9,11 +9,18 @@ from importlib import import_module
 
 COMMANDS = {
     "compare": "Compare contenders on your data, and report.",
+    "watch": "Follow a run while another process works on it.",
+    "serve": "Show runs as pages on this machine, live ones too, and compare two of them.",
+    "export": "Write a run for other tools: model card, TensorBoard, tables, LaTeX, pull request.",
     "train": "Train one contender alone, to weights that compare takes.",
     "report": "Write the report of a run again, as HTML, Markdown, JSON or CSV.",
+    "recommend": "Say which contender fits limits and priorities, and what would change that.",
+    "gate": "Pass or fail a run on conditions, for continuous integration.",
+    "audit": "Hold claims against a run and against published figures.",
     "power": "Say how many images, seeds, sequences or timing blocks a comparison needs.",
     "list": "List the studies, the contenders, the data, or the engines.",
     "doctor": "Say what this machine can do.",
+    "scan": "Say what is in a model file, before anyone opens it.",
     "export-data": "Write built-in data as files that other tools read.",
 }
 """Name -> one line. The module is `netversus.cli.<name>` with underscores and holds `run(arguments)`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from netversus.cli.study_options import help_lines, split_study_options
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, OptionError
 from netversus.execute.executor import Placement, placement
+from netversus.messages import catalogue, say, speaking
 from netversus.plan import Plan
 from netversus.quantities import amount, duration
 from netversus.report import build_view
@@ -95,12 +97,15 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         on: Annotated[
             str, typer.Option(help="local-cluster, tcp://scheduler:8786, a scheduler file .json, slurm or pbs.")
         ] = "",
+        lang: Annotated[str, typer.Option(help="Language of verdicts and report: en, or zh for Chinese.")] = "en",
+        open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser at the end.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     ) -> int:
         """Compare two or more contenders on the same images, and say which is better and how sure we are."""
         screen = console()
+        catalogue(lang)  # one that does not exist is refused before anything slow happens
         if resume is not None:
-            return _watched(screen, None, resume, placement(on, workers))
+            return _watched(screen, None, resume, placement(on, workers), lang, open_report)
         given = {
             "contenders": tuple(contenders) if contenders else None,
             "data": data,
@@ -125,12 +130,14 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         if dry_run:
             print_plan(screen, prepare(request).nominal_plan())
             return EXIT_OK
-        return _watched(screen, request, out, placement(on, workers))
+        return _watched(screen, request, out, placement(on, workers), lang, open_report)
 
     return compare
 
 
-def _watched(screen: Console, request: Request | None, path: str | None, place: Placement) -> int:
+def _watched(
+    screen: Console, request: Request | None, path: str | None, place: Placement, lang: str, open_report: bool
+) -> int:
     """Run or resume under a listener; end with the verdicts and where the report lies."""
     with listener_for(screen) as listener:
         try:
@@ -143,23 +150,34 @@ def _watched(screen: Console, request: Request | None, path: str | None, place: 
             how = f"go on with: netversus compare --resume {listener.place}" if listener.place else "nothing was run"
             screen.print(f"interrupted; {how}", markup=False)
             return EXIT_INTERRUPTED
-    _print_verdicts(screen, run)
-    screen.print(f"report: {run.report()}", markup=False)
+    with speaking(lang):
+        _print_verdicts(screen, run)
+    report = run.report(lang=lang)
+    screen.print(f"report: {report}", markup=False)
+    if open_report:
+        _open(screen, report)
     if not run.complete:
         screen.print(f"incomplete: retry what failed with: netversus compare --resume {run.place}", markup=False)
         return EXIT_INCOMPLETE
     return EXIT_OK
 
 
+def _open(screen: Console, report: Path | str) -> None:
+    """A report in an object store has no address that a browser knows."""
+    if not isinstance(report, Path) or not webbrowser.open(report.absolute().as_uri()):
+        screen.print("no browser could be opened on it here", markup=False)
+
+
 def _print_verdicts(screen: Console, run: Run) -> None:
     view = build_view(run.store, run.findings)
     rows = [
-        (f.study, f.metric, f"{f.a} / {f.b}", f.verdict.value, f.sentence)
-        for f in run.findings
+        (f.study, f.metric, f"{f.a} / {f.b}", say(f.verdict.value), f.sentence)
+        for f in view.findings
         if not f.slice and f.role != "descriptive"
     ]
     screen.print()
-    screen.print(table("Verdicts", ("study", "metric", "A / B", "verdict", "in words"), rows))
+    columns = (say("study"), say("metric"), "A / B", say("verdict"), say("in words"))
+    screen.print(table(say("Verdicts"), columns, rows))
     screen.print(view.headline, markup=False, style="bold")
 
 

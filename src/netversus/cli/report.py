@@ -23,10 +23,11 @@ def _report(
     out: Annotated[
         list[Path] | None, typer.Option(help="Where to: .html, .md, .json or .csv; may be repeated.")
     ] = None,
+    lang: Annotated[str, typer.Option(help="Language of the report: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Derive the findings anew from the stored observations and write the report."""
     opened = open_run(run)
     targets: list[Path | None] = [*out] if out else [None]
     for target in targets:
-        print(opened.report(target))
+        print(opened.report(target, lang))
     return EXIT_OK

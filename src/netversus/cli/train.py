@@ -36,7 +36,9 @@ def _help() -> str:
 
 
 def _train(
-    contender: Annotated[str, typer.Argument(help="A torchvision or timm network, such as resnet50.")],
+    contender: Annotated[
+        str, typer.Argument(help="A torchvision or timm network, such as resnet50 or resnet50?stem=small.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the result; a training that was killed goes on in it.")],
     data: Annotated[str, typer.Option(help="Data: a name, a folder, hf:NAME.")] = "digits",
     recipe: Annotated[str, typer.Option(help="The name of a recipe, or a TOML file.")] = DEFAULT,

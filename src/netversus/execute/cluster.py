@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from netversus.errors import ClusterError, MissingExtraError, NetversusError
+from netversus.errors import ClusterError, MissingExtraError, NetversusError, without_credentials
 from netversus.execute.executor import Placement
 from netversus.execute.listener import Listener
 from netversus.execute.passes import Pass, passes
@@ -316,4 +316,4 @@ def _words(error: BaseException) -> str:
     if type(error).__name__ == "KilledWorker":
         return f"the worker process died on it {DEATHS + 1} times (killed, or out of memory)"
     lines = str(error).splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return without_credentials(f"{type(error).__name__}: {lines[0] if lines else 'no message'}")

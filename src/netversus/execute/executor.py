@@ -11,7 +11,7 @@ from netversus.errors import OptionError, nearest
 
 Where = Literal["here", "workers", "local-cluster", "scheduler", "file", "queue"]
 QUEUES = ("slurm", "pbs")
-_ADDRESS = re.compile(r"(tcp|tls|ucx)://\S+:\d+")
+_ADDRESS = re.compile(r"(tcp|tls|ucx)://[^\s@]+:\d+")
 
 
 @dataclass(frozen=True, slots=True)

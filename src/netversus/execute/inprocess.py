@@ -13,13 +13,14 @@ from pathlib import Path
 
 import torch
 
-from netversus.errors import NetversusError
+from netversus.errors import NetversusError, without_credentials
 from netversus.execute.listener import Listener
 from netversus.execute.passes import Pass, passes
 from netversus.execute.stopping import Stopping, stopping_for
 from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.devices import out_of_memory
+from netversus.messages import noted
 from netversus.plan import Plan
 from netversus.records import Artifact, Cell, Done, Emission, Failed, Observations, Outcome, Skipped
 from netversus.store import CellStore, RunStore
@@ -89,7 +90,8 @@ def _skipped(runner: _Runner, work: Pass, cell: Cell) -> bool:
 def _missing_weights(runner: _Runner, cell: Cell) -> str:
     for other in (runner.by_key[key] for key in cell.after):
         if not isinstance(runner.store.outcome(other), Done):
-            return f"it needs the weights of {other.study} of {', '.join(other.contenders)}, which is not done"
+            of = {"study": other.study, "contenders": ", ".join(other.contenders)}
+            return noted("it needs the weights of {study} of {contenders}, which is not done", **of)
     return ""
 
 
@@ -130,7 +132,7 @@ def _measure(runner: _Runner, work: Pass) -> tuple[str, str] | None:
         if stopping.certain:
             runner.listener.noted(f"{work.study}: {stopping.words}")
     except Exception as error:  # noqa: BLE001  the one catch-all: a cell's error is its outcome
-        return _explain(error), "".join(traceback.format_exception(error))
+        return _explain(error), without_credentials("".join(traceback.format_exception(error)))
     finally:
         if runner.device.type == "cuda":
             with suppress(RuntimeError):
@@ -211,7 +213,11 @@ class _Sink:
 
 
 def _explain(error: BaseException) -> str:
-    """One line for the report: what happened, in the user's words where they are known."""
+    """One line for the report: what happened, in the user's words where they are known, and without secrets."""
+    return without_credentials(_reason(error))
+
+
+def _reason(error: BaseException) -> str:
     if isinstance(error, NetversusError):
         return str(error)
     if out_of_memory(error):

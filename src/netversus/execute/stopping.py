@@ -77,8 +77,9 @@ class Stopping:
         both = min(len(a), len(b))
         if self._units.get(duel.a, [])[duel.read : both] != self._units.get(duel.b, [])[duel.read : both]:
             return  # not the same units: the analysis will refuse the pair
-        while duel.read < both and not duel.decided:
-            stop = min(both, duel.read + self.look)
+        # Whole looks only, as the analysis will take them: a batch may lack an image that could not be read.
+        while duel.read + self.look <= both and not duel.decided:
+            stop = duel.read + self.look
             duel.sequential.observe(np.subtract(b[duel.read : stop], a[duel.read : stop]))
             duel.read = stop
 

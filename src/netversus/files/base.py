@@ -64,3 +64,7 @@ class Files(ABC):
         Raises:
             RunFolderError: another process holds it, or it cannot be written.
         """
+
+    @abstractmethod
+    def busy(self) -> bool | None:
+        """Whether a process holds the place, as far as reading alone can tell; None where it cannot."""

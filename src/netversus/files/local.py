@@ -40,6 +40,9 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+LOCKS = Path("/proc/locks")  # Linux lists there who holds what; trying a lock oneself could turn a writer away
+
+
 class LocalFiles(Files):
     """A folder of this machine, or of a file system that several machines share."""
 
@@ -100,3 +103,17 @@ class LocalFiles(Files):
             yield
         finally:
             os.close(handle)
+
+    def busy(self) -> bool | None:
+        """Whether a process of this machine holds the folder; one of another machine is not seen."""
+        try:
+            held = LOCKS.read_text(encoding="ascii")
+        except OSError:
+            return None
+        try:
+            file = (self.folder / "lock").lstat().st_ino
+        except OSError:
+            return False
+        # The number of the file system is not compared: a layered one shows another here than there.
+        rows = (line.split() for line in held.splitlines() if "->" not in line)
+        return any(row[1] == "FLOCK" and row[5].rpartition(":")[2] == str(file) for row in rows if len(row) > 5)

@@ -112,6 +112,16 @@ class ObjectFiles(Files):
                 if self.read(HOLD) == mark:
                     self._system.rm_file(self._path(HOLD))
 
+    def busy(self) -> bool | None:
+        """Whether a holder was heard of lately, by this machine's clock: a wrong one is mistaken."""
+        with _as_os_error(self.place):
+            self._system.invalidate_cache()
+            try:
+                then = self._modified(HOLD)
+            except FileNotFoundError:
+                return False
+        return (datetime.now(UTC) - then).total_seconds() < STALE_SECONDS
+
     def _take(self, mark: bytes) -> None:
         """Put the mark where there is none; a stale one is removed first."""
         for last in (False, True):
@@ -165,7 +175,19 @@ def without_secrets(address: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path.partition('?')[0]}".rstrip("/")
 
 
+def _refuse_secrets(address: str) -> None:
+    """An address travels to workers and is written in commands that people copy, so it holds no secret."""
+    scheme, _, rest = address.partition("://")
+    user, at, _ = rest.partition("/")[0].rpartition("@")
+    if ":" in user or "?" in rest or (at and scheme in ("s3", "gs", "gcs")):
+        raise RunFolderError(
+            f"the address of a run must hold no password and no query: {without_secrets(address)}",
+            hint="give credentials through the environment, as the store's own tools take them",
+        )
+
+
 def _open(address: str) -> tuple[Any, str]:
+    _refuse_secrets(address)
     try:
         from fsspec.core import url_to_fs
     except ImportError:

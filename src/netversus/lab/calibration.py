@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
+from netversus.errors import CellError
 from netversus.lab.contenders.load import load
+from netversus.lab.training.recipe import Recipe
+from netversus.lab.training.trainee import Trainee
 from netversus.records import ContenderCard, Rates
 
 BATCH = 32
@@ -17,13 +21,14 @@ MOST_REPEATS = 8
 
 
 def calibrate(
-    cards: Iterable[ContenderCard], classes: int, device: torch.device, *, train: bool
+    cards: Iterable[ContenderCard], classes: int, device: torch.device, *, train: bool, recipe: Recipe | None = None
 ) -> Mapping[str, Rates]:
-    """Seconds an image for inference and, with `train`, for a training step, and what a call costs, by contender."""
-    return {card.name: _rates(card, classes, device, train=train) for card in cards}
+    """Seconds an image for inference and, with `train`, for a plain training step and one as `recipe` has it, and what
+    a call costs, by contender."""
+    return {card.name: _rates(card, classes, device, train=train, recipe=recipe) for card in cards}
 
 
-def _rates(card: ContenderCard, classes: int, device: torch.device, *, train: bool) -> Rates:
+def _rates(card: ContenderCard, classes: int, device: torch.device, *, train: bool, recipe: Recipe | None) -> Rates:
     model = load(card, classes=classes, seed=0).to(device)
     inputs = torch.randn(BATCH, 3, card.preprocessing.crop, card.preprocessing.crop, device=device)
     trainable = train and card.untrained and card.source != "onnx"
@@ -35,6 +40,7 @@ def _rates(card: ContenderCard, classes: int, device: torch.device, *, train: bo
         parameters=sum(p.numel() for p in model.parameters()),
         measured=True,
         call_seconds=max(0.0, single - infer),
+        recipe_seconds=_recipe_seconds(card, model, classes, device, recipe) if trainable and recipe else None,
     )
 
 
@@ -55,7 +61,36 @@ def _training_step(model: nn.Module, inputs: torch.Tensor, classes: int) -> Call
     return step
 
 
-def _seconds(work: Callable[[], None], device: torch.device) -> float:
+def _recipe_seconds(
+    card: ContenderCard, model: nn.Module, classes: int, device: torch.device, recipe: Recipe
+) -> float | None:
+    """Seconds an image of the training engine's own step under a recipe: its precision, the two passes of its
+    sharpness, its average of the weights, its augmentation. At most `BATCH` images a step, which is nearly the same an
+    image, and not compiled, which takes longer than all the rest. None where it cannot be trained: that is its cell's
+    to say."""
+    batch = min(recipe.batch, BATCH) // 2 * 2
+    steps = MOST_REPEATS + 1
+    side = card.preprocessing.crop
+    trainee = Trainee(
+        name=card.name,
+        model=model,
+        preprocessing=card.preprocessing,
+        recipe=recipe.model_copy(update={"batch": batch, "compile": False, "first_size": 1.0, "learning_rate": 1e-9}),
+        seed=0,
+        steps=steps,
+        device=device,
+        classes=classes,
+    )
+    images = torch.randint(0, 256, (batch, 3, side, side), dtype=torch.uint8)
+    labels = torch.arange(batch) % classes
+    taken = trainee.train(images, labels, np.arange(steps * batch) % batch, steps)
+    try:
+        return _seconds(lambda: next(taken), device) / batch
+    except CellError:
+        return None
+
+
+def _seconds(work: Callable[[], object], device: torch.device) -> float:
     """The median duration after one warm-up: a plan wants what is usual, not what is best."""
     _timed(work, device)
     durations: list[float] = []
@@ -64,7 +99,7 @@ def _seconds(work: Callable[[], None], device: torch.device) -> float:
     return sorted(durations)[len(durations) // 2]
 
 
-def _timed(work: Callable[[], None], device: torch.device) -> float:
+def _timed(work: Callable[[], object], device: torch.device) -> float:
     begin = time.perf_counter()
     work()
     if device.type == "cuda":

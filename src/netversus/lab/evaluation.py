@@ -6,7 +6,7 @@ number of workers, the size of the batches or who else is measured. Nor does wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from netversus.errors import UnreadableError
 from netversus.lab.data.dataset import ImageSet
 from netversus.lab.engines.memory import keep_freed_memory
 from netversus.lab.pipeline.method import EXACT, Method
@@ -32,7 +33,8 @@ SMALLEST_CHUNK, LARGEST_CHUNK = 4, 64
 
 @dataclass
 class Batch:
-    """Some of the images: `ids` and `labels` (int64, shape (n,)) in order; `stop` counts the images so far."""
+    """Some of the images: `ids` and `labels` (int64, shape (n,)) in order; `stop` counts the images so far, with those
+    that were `left_out`: ids that turned out to be unreadable, with the reason."""
 
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
@@ -40,6 +42,7 @@ class Batch:
     transfer: Transfer
     method: Method = EXACT
     decoded: tuple[Image.Image, ...] | None = None  # where the preprocessings were not announced
+    left_out: Mapping[str, str] = field(default_factory=dict)
     _pixels: dict[Preprocessing, Tensor] = field(default_factory=dict)
     _moving: dict[Preprocessing, Moving] = field(default_factory=dict)
     _prepared: dict[Preprocessing, Tensor] = field(default_factory=dict)
@@ -100,6 +103,7 @@ def batches(
     method: Method = EXACT,
     workers: int | None = None,
     cache: str | None = None,
+    leave_out: bool = False,
 ) -> Iterator[Batch]:
     """The images at the indices `order`, each read and decoded once, `size` at a time.
 
@@ -115,6 +119,8 @@ def batches(
         workers: threads that decode; 0: none; None: one a core.
         cache: a digest of the data. Pixels are then kept on disk (`crop` squared x 3 bytes an image and
             preprocessing) and found there by the next run on the same data.
+        leave_out: an image of data that were not looked at before, and that turns out to be unreadable, is left out
+            of its batch, which may become empty, and is named in it. For those who need no given number of images.
 
     Raises:
         DataError: an image cannot be read; it is raised where its batch would have come, and names the image.
@@ -126,35 +132,51 @@ def batches(
     transfer = Transfer(device, keep=ahead + 2)
     with closing(Source(images, shapes, method, cache)) as source:
         begin = (
-            _begun(source, order[start : start + size], start, size, transfer, method, pool)
+            _begun(source, order[start : start + size], start, size, transfer, method, pool, leave_out=leave_out)
             for start in range(0, len(order), size)
         )
         yield from ahead_of(begin, pool, ahead, Batch.send)
 
 
 def _begun(
-    source: Source, index: NDArray[np.int64], start: int, size: int, transfer: Transfer, method: Method, pool: Executor
-) -> Pending[Image.Image | None, Batch]:
+    source: Source,
+    index: NDArray[np.int64],
+    start: int,
+    size: int,
+    transfer: Transfer,
+    method: Method,
+    pool: Executor,
+    *,
+    leave_out: bool,
+) -> Pending[Image.Image | UnreadableError | None, Batch]:
     """One batch under way: prepared for the source's shapes, or without such its images decoded."""
     # Memory for a whole batch, even for the last one: then it is found again.
     whole = {shape: transfer.host((size, 3, shape.crop, shape.crop)) for shape in source.shapes}
     rows = {shape: memory[: len(index)] for shape, memory in whole.items()}
 
-    def part(place: int, one: int) -> Image.Image | None:
-        if not rows:
-            return source.decode(one)
-        source.fill(one, [several[place] for several in rows.values()])
+    def part(place: int, one: int) -> Image.Image | UnreadableError | None:
+        try:
+            if not rows:
+                return source.decode(one)
+            source.fill(one, [several[place] for several in rows.values()])
+        except UnreadableError as error:
+            if not leave_out:
+                raise
+            return error
         return None
 
-    def finish(parts: list[Image.Image | None]) -> Batch:
+    def finish(parts: list[Image.Image | UnreadableError | None]) -> Batch:
+        bad = {place: str(each) for place, each in enumerate(parts) if isinstance(each, UnreadableError)}
+        good = [place for place in range(len(index)) if place not in bad]
         return Batch(
-            ids=tuple(source.images.ids[one] for one in index),
-            labels=source.images.labels[index],
+            ids=tuple(source.images.ids[one] for one in index[good]),
+            labels=source.images.labels[index[good]],
             stop=start + len(index),
             transfer=transfer,
             method=method,
-            decoded=None if rows else tuple(image for image in parts if image is not None),
-            _pixels=rows,
+            decoded=None if rows else tuple(each for each in parts if isinstance(each, Image.Image)),
+            left_out={source.images.ids[index[place]]: reason for place, reason in bad.items()},
+            _pixels={shape: memory[good] for shape, memory in rows.items()} if bad else rows,
         )
 
     return Pending([pool.submit(part, place, int(one)) for place, one in enumerate(index)], finish)

@@ -13,17 +13,21 @@ MACS_A_SECOND = 30e9  # what a few ordinary cores reach in float32
 OVERHEAD_SECONDS = 2e-3  # what small images cost however few their multiply-adds are
 TRAINING_FACTOR = 3.0  # forward, and backward to inputs and to weights
 PUBLISHED_SIDE = 224
+SMALL_STEM_FACTOR = 16.0  # it leaves the maps of all blocks four times as high and as wide
 UNKNOWN = (25_600_000, 4.1)  # a ResNet-50, where nothing is published: (parameters, billions of multiply-adds)
 
 
 def nominal_rates(cards: Iterable[ContenderCard]) -> Mapping[str, Rates]:
-    """Rates by contender, scaled from the multiply-adds that the architecture's publisher states."""
+    """Rates by contender, scaled from the multiply-adds that the architecture's publisher states. Of a network that is
+    cut they are those of the whole, from above."""
     return {card.name: _nominal(card) for card in cards}
 
 
 def _nominal(card: ContenderCard) -> Rates:
     parameters, gigamacs = _published(card)
     scale = (card.preprocessing.crop / PUBLISHED_SIDE) ** 2
+    if parse(card.spec).settings.get("stem"):
+        scale *= SMALL_STEM_FACTOR
     seconds = OVERHEAD_SECONDS + 1e9 * gigamacs * scale / MACS_A_SECOND
     trains = TRAINING_FACTOR * seconds if card.untrained and card.source != "onnx" else 0.0
     return Rates(infer_seconds=seconds, train_seconds=trains, parameters=parameters, measured=False)

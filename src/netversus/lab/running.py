@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netversus.lab.data.dataset import Dataset
+from netversus.lab.data.dataset import Dataset, readable
 from netversus.lab.engines import automatic_engines, get_engine
 from netversus.lab.engines.select import Choice, choose
 from netversus.lab.preprocessing import normalise, to_uint8
@@ -50,7 +50,7 @@ def own_images(card: ContenderCard, data: Dataset) -> Tensor:
     """Some of the run's images as the contender sees them: float32, shape (n, 3, crop, crop). From the train split
     where there is one, so that no engine is fitted to what the contenders are judged on."""
     images = data.splits.get("train") or data.split("test")
-    order = recorded_shuffle(len(images), 0)[:IMAGES]
+    order = readable(images, recorded_shuffle(len(images), 0), IMAGES)
     stacked = torch.stack([to_uint8(images.image(int(i)), card.preprocessing) for i in order])
     return normalise(stacked, card.preprocessing)
 

@@ -7,16 +7,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from netversus import __version__
+from netversus.decide.levels import levels_of, simultaneous_level
 from netversus.errors import NetversusError
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Exhibit, Text
+from netversus.messages import language, say, sentences
 from netversus.plan import Plan
 from netversus.records import Done, Finding, Role
 from netversus.report.caveats import caveats
+from netversus.report.flips import flips
 from netversus.report.headline import headline, reasons
+from netversus.report.raw import raw_csv
 from netversus.report.rerun import rerun_command
 from netversus.report.soundness import flaw
 from netversus.report.view import ReportView, Section
+from netversus.retelling import finding_told, outcome_told, plan_told
 from netversus.store import RunStore
 from netversus.studies import find_studies
 from netversus.study import Study
@@ -30,7 +35,7 @@ def build_view(store: RunStore, findings: Sequence[Finding]) -> ReportView:
     Raises:
         RunFolderError: the run holds no plan, or is damaged.
     """
-    plan = store.plan()
+    plan, findings = plan_told(store.plan()), tuple(map(finding_told, findings))
     sections = tuple(_section(store, plan, name, findings) for name in plan.questions)
     unfinished = sum(not isinstance(outcome, Done) for section in sections for _, outcome in section.cells)
     return ReportView(
@@ -49,6 +54,8 @@ def build_view(store: RunStore, findings: Sequence[Finding]) -> ReportView:
         sessions=store.sessions(),
         rerun=rerun_command(plan),
         caveats=caveats(findings, plan.contenders, plan.data, unfinished),
+        flips=flips(findings),
+        observations=raw_csv(store, plan),
         multiplicity=multiplicity(plan, findings),
         budget=plan.request.budget,
         cuts=plan.cuts,
@@ -64,22 +71,24 @@ def _asks(plan: Plan) -> dict[tuple[str, str], str]:
 
 def _section(store: RunStore, plan: Plan, name: str, findings: Sequence[Finding]) -> Section:
     study = find_studies().get(name)
+    evidence = StudyEvidence(store, plan, name)
     return Section(
         name=name,
         question=plan.asks[name],
         questions=plan.questions[name],
         findings=tuple(finding for finding in findings if finding.study == name),
-        exhibits=tuple(_exhibits(study, StudyEvidence(store, plan, name), name)),
-        cells=tuple((cell, store.outcome(cell)) for cell in plan.cells if cell.study == name),
+        exhibits=tuple(_exhibits(study, evidence, name)),
+        cells=tuple((cell, outcome_told(store.outcome(cell))) for cell in plan.cells if cell.study == name),
         rerun=rerun_command(plan, name),
         method=_method(study),
+        levels=tuple(levels_of(evidence, simultaneous_level(plan))),
     )
 
 
 def _exhibits(study: Study | None, evidence: StudyEvidence, name: str) -> Iterator[Exhibit]:
     """What the study wants shown, as far as it can be made; a note in the place of the rest."""
     if study is None:
-        yield Text(f"The study {name} is not installed here, so its tables and charts are not shown.")
+        yield Text(say("The study {name} is not installed here, so its tables and charts are not shown.", name=name))
         return
     if not evidence.contenders:
         return
@@ -87,10 +96,12 @@ def _exhibits(study: Study | None, evidence: StudyEvidence, name: str) -> Iterat
         show = study.load_exhibit()
         for exhibit in show(evidence) if show is not None else ():
             wrong = flaw(exhibit)
-            yield Text(f"A table or chart of {name} is left out: {wrong}.") if wrong else exhibit
+            left_out = say("A table or chart of {name} is left out: {why}.", name=name, why=wrong)
+            yield Text(left_out) if wrong else exhibit
     except Exception as error:  # noqa: BLE001 -- a study of somebody else's must not take the report down
         words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
-        yield Text(f"Further tables and charts of {name} could not be made: {' '.join(words.split())}")
+        why = " ".join(words.split())
+        yield Text(say("Further tables and charts of {name} could not be made: {why}", name=name, why=why))
 
 
 def _method(study: Study | None) -> str:
@@ -98,7 +109,9 @@ def _method(study: Study | None) -> str:
     spec = find_spec(study.module) if study else None
     if spec is None or not spec.origin:
         return ""
-    readme = Path(spec.origin).with_name("README.md")
+    beside = Path(spec.origin).parent
+    told = beside / f"README.{language()}.md"  # where there is none in the language of the report, the English one
+    readme = told if told.is_file() else beside / "README.md"
     return readme.read_text(encoding="utf-8", errors="replace") if readme.is_file() else ""
 
 
@@ -107,16 +120,18 @@ def multiplicity(plan: Plan, findings: Sequence[Finding]) -> str:
     primary, secondary = (_comparisons(plan, role) for role in (Role.PRIMARY, Role.SECONDARY))
     said = []
     if primary == 1:
-        said.append("The primary question has the whole error rate for itself.")
+        said.append(say("The primary question has the whole error rate for itself."))
     elif primary:
-        said.append(f"The {primary} comparisons on the primary question share the whole error rate.")
+        said.append(say("The {n} comparisons on the primary question share the whole error rate.", n=primary))
     if secondary > 1:
-        said.append(f"The {secondary} secondary comparisons share the same rate among them, as a family of their own.")
+        said.append(
+            say("The {n} secondary comparisons share the same rate among them, as a family of their own.", n=secondary)
+        )
     if any(finding.slice for finding in findings):
-        said.append("The slices of a comparison share it once more; they show where to look, and are no verdicts.")
+        said.append(say("The slices of a comparison share it once more; they show where to look, and are no verdicts."))
     if said:
-        said.append("Sharing is Bonferroni's: each interval is widened, so that all of a family hold together.")
-    return " ".join(said)
+        said.append(say("Sharing is Bonferroni's: each interval is widened, so that all of a family hold together."))
+    return sentences(*said)
 
 
 def _comparisons(plan: Plan, role: Role) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from netversus.messages import say
 from netversus.records import ContenderCard, DataCard, Finding
 from netversus.report.guessing import all_guess, chance_text, guessers
 from netversus.report.headline import deciding_findings
@@ -21,10 +22,13 @@ def caveats(
     said = [*_left_out(judged, contenders), *_guessing(judged, contenders, data)]
     said += list(dict.fromkeys(caveat for f in judged for caveat in f.caveats))[:_MOST_OF_FINDINGS]
     if unfinished == 1:
-        said.append("1 planned cell was not measured whole: what it would have shown is missing here.")
+        said.append(say("1 planned cell was not measured whole: what it would have shown is missing here."))
     elif unfinished:
         said.append(
-            f"{unfinished:,} planned cells were not measured whole: what they would have shown is missing here."
+            say(
+                "{n} planned cells were not measured whole: what they would have shown is missing here.",
+                n=f"{unfinished:,}",
+            )
         )
     return tuple(said)
 
@@ -34,7 +38,7 @@ def _left_out(judged: Sequence[Finding], contenders: Sequence[ContenderCard]) ->
     names = {name for f in judged for name in (f.a, f.b)}
     for card in contenders:
         if names and card.name not in names:
-            yield f"{card.name} has no finding on the primary question: it is left out of the verdict."
+            yield say("{name} has no finding on the primary question: it is left out of the verdict.", name=card.name)
 
 
 def _guessing(judged: Sequence[Finding], contenders: Sequence[ContenderCard], data: DataCard) -> Iterator[str]:
@@ -44,5 +48,8 @@ def _guessing(judged: Sequence[Finding], contenders: Sequence[ContenderCard], da
     guess = {name for f in judged for name in guessers(f, data)}
     for card in contenders:
         if card.name in guess:
-            chance = chance_text(data)
-            yield f"{card.name} is not better than guessing ({chance}) on these images: it has not learned them."
+            yield say(
+                "{name} is not better than guessing ({chance}) on these images: it has not learned them.",
+                name=card.name,
+                chance=chance_text(data),
+            )

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from netversus.quantities import amount, counted, interval_text, margin_text, plural, rough_count, times
+from netversus.messages import clauses, listed, predicates, say, template
+from netversus.quantities import amount, counted, interval_text, margin_text, plural, rough_count, times, unit_text
 from netversus.records import DataCard, Direction, Finding, Scale, Verdict
 from netversus.report.against_baseline import against_baseline
 from netversus.report.guessing import all_guess, chance_text
-from netversus.report.phrases import are, better_word, by_how_much, equal_word, joined
+from netversus.report.phrases import better_word, by_how_much, equal_word
 from netversus.report.scorecard import is_refused
 from netversus.report.standing import Standing
 from netversus.wording import plain_error_rate, primary_finding, winner
@@ -38,9 +39,9 @@ def headline(findings: Sequence[Finding], data: DataCard, level: float, baseline
     if not judged:
         return _without_primary(findings)
     if all_guess(judged, data):
-        return (
-            "Cannot tell: on these images no contender is better than guessing "
-            f"({chance_text(data)} is right by chance)."
+        return say(
+            "Cannot tell: on these images no contender is better than guessing ({chance} is right by chance).",
+            chance=chance_text(data),
         )
     if len(judged) > 1 and baseline:
         return against_baseline(judged, baseline, level)
@@ -55,25 +56,31 @@ def reasons(findings: Sequence[Finding], asks: Mapping[tuple[str, str], str]) ->
     `asks` gives the words of a question by study and metric.
     """
     deciding = deciding_findings(findings)
-    chosen = _about_the_best(deciding)[:MOST_REASONS]
-    chosen += _telling(findings, deciding)[: MOST_REASONS - len(chosen)]
+    chosen = about_the_best(deciding)[:MOST_REASONS]
+    chosen += telling(findings, deciding)[: MOST_REASONS - len(chosen)]
     several = len(deciding) > 1
-    return tuple(f"{asks.get((f.study, f.metric), f.metric)} {_answer(f, several=several)}" for f in chosen)
+    return tuple(
+        say("{question} {answer}", question=asks.get((f.study, f.metric), f.metric), answer=answer(f, several=several))
+        for f in chosen
+    )
 
 
-def _answer(finding: Finding, *, several: bool) -> str:
+def answer(finding: Finding, *, several: bool) -> str:
     """A finding's sentence, or, where it is undecided (which the headline says), what is known of the difference.
 
     Among several pairs an answer that names nobody says whom it is about.
     """
     said = finding.sentence
     if finding.verdict is Verdict.UNDECIDED and finding.effect is not None:
-        what = "ratio" if finding.scale is Scale.RATIO else "difference"
-        interval = interval_text(finding.effect, finding.scale, finding.unit)
-        margin = margin_text(finding.margin, finding.scale, finding.unit)
-        said = f"The {what} lies within {interval}; less than {margin} would not matter."
+        ratio = template("The ratio lies within {interval}; less than {margin} would not matter.")
+        plain = template("The difference lies within {interval}; less than {margin} would not matter.")
+        said = say(
+            ratio if finding.scale is Scale.RATIO else plain,
+            interval=interval_text(finding.effect, finding.scale, finding.unit),
+            margin=margin_text(finding.margin, finding.scale, finding.unit),
+        )
     named = finding.a in said and finding.b in said
-    return said if named or not several else f"{finding.a} and {finding.b}: {said}"
+    return said if named or not several else say("{a} and {b}: {said}", a=finding.a, b=finding.b, said=said)
 
 
 def deciding_findings(findings: Iterable[Finding]) -> list[Finding]:
@@ -82,7 +89,7 @@ def deciding_findings(findings: Iterable[Finding]) -> list[Finding]:
     return [f for f in found if (f.study, f.metric) == (found[0].study, found[0].metric)]
 
 
-def _about_the_best(deciding: Sequence[Finding]) -> list[Finding]:
+def about_the_best(deciding: Sequence[Finding]) -> list[Finding]:
     """The pairs among those that the headline names first, then theirs with others; refused ones last."""
     standing = Standing(deciding)
     first = standing.beats_all()
@@ -90,7 +97,7 @@ def _about_the_best(deciding: Sequence[Finding]) -> list[Finding]:
     return sorted(deciding, key=lambda f: (is_refused(f), -len(best & {f.a, f.b})))
 
 
-def _telling(findings: Iterable[Finding], deciding: Sequence[Finding]) -> list[Finding]:
+def telling(findings: Iterable[Finding], deciding: Sequence[Finding]) -> list[Finding]:
     """The most telling finding of each other study: a decided one, about a pair that the headline speaks of.
 
     Speed comes first, what was measured before what is only counted.
@@ -109,12 +116,13 @@ def _without_primary(findings: Sequence[Finding]) -> str:
     """There is no finding that the verdict could rest on; what else was found is said."""
     refused = deciding_findings(findings)
     if refused:
-        return f"No verdict: {'; '.join(refused[0].caveats) or 'the contenders could not be compared'}."
+        why = clauses(refused[0].caveats) or say("the contenders could not be compared")
+        return say("No verdict: {why}.", why=why)
     pairs = list(dict.fromkeys((f.a, f.b) for f in findings))
     known = _known(findings, *pairs[0]) if len(pairs) == 1 else []
     if known:
-        return f"No verdict on which is better, for that was not measured; {joined(_sentences(known))}."
-    return "No verdict: the question that would decide was not measured."
+        return say("No verdict on which is better, for that was not measured; {known}.", known=_told(known))
+    return say("No verdict: the question that would decide was not measured.")
 
 
 def _of_two(finding: Finding, findings: Sequence[Finding], level: float) -> str:
@@ -125,59 +133,117 @@ def _of_two(finding: Finding, findings: Sequence[Finding], level: float) -> str:
     if finding.verdict is Verdict.EQUIVALENT:
         return _tied(finding, known, level)
     if finding.verdict is Verdict.DESCRIBED:
-        return f"{_values(finding)}: described, not judged."
-    more = f"; {joined(_sentences(known))}" if known else ""
-    return f"Cannot tell yet which is {better_word(finding)}: {_values(finding)}{_needed(finding)}{more}."
+        return say("{values}: described, not judged.", values=_values(finding))
+    return _open(finding, known)
+
+
+def _open(finding: Finding, known: Sequence[_Advantage]) -> str:
+    """Two of which it cannot be told, how many more units would tell, and what is known of them beside that."""
+    said = [_values(finding)]
+    if finding.further_units:
+        more, units = f"{rough_count(finding.further_units):,}", plural(finding.further_units, finding.paired_on)
+        said = [
+            say("{values}, and about {n} more {units} would be needed", values=_values(finding), n=more, units=units)
+        ]
+    told = clauses([*said, *([_told(known)] if known else [])])
+    return say("Cannot tell yet which is {better}: {told}.", better=better_word(finding), told=told)
 
 
 def _won(finding: Finding, best: str, known: Sequence[_Advantage], level: float) -> str:
     other = finding.b if best == finding.a else finding.a
     against = [each for each in known if each.who == other]
-    verdict = (
-        f"it is {better_word(finding)} than {other}{by_how_much(finding)}, "
-        f"and a verdict like this is {plain_error_rate(level)}"
+    verdict = say(
+        "it is {better} than {other}{much}, and a verdict like this is {sure}",
+        better=better_word(finding),
+        other=other,
+        much=by_how_much(finding),
+        sure=plain_error_rate(level),
     )
     if against:
-        return f"Take {best} if that decides: {verdict}; but {joined(_sentences(against))}."
-    return f"Take {best}: {verdict}."
+        return say(
+            "Take {best} if that decides: {verdict}; but {against}.", best=best, verdict=verdict, against=_told(against)
+        )
+    return say("Take {best}: {verdict}.", best=best, verdict=verdict)
 
 
 def _tied(finding: Finding, known: Sequence[_Advantage], level: float) -> str:
-    same = f"the two are {equal_word(finding)}, and a verdict like this is {plain_error_rate(level)}"
+    same = say(
+        "the two are {equal}, and a verdict like this is {sure}",
+        equal=equal_word(finding),
+        sure=plain_error_rate(level),
+    )
     favoured = {each.who for each in known}
     if len(favoured) == 1:
-        return f"Take {favoured.pop()}: {same}; it {joined([each.words for each in known])}."
-    more = f"; {joined(_sentences(known))}" if known else ""
-    return f"Either will do: {same}{more}."
+        words = predicates([each.words for each in known])
+        return say("Take {best}: {same}; it {words}.", best=favoured.pop(), same=same, words=words)
+    return say("Either will do: {told}.", told=clauses([same, *([_told(known)] if known else [])]))
 
 
 def _of_many(judged: Sequence[Finding], findings: Sequence[Finding], level: float) -> str:
     standing = Standing(judged)
-    sure = f"a verdict like this is {plain_error_rate(level)}"
-    better, first = better_word(judged[0]), standing.beats_all()
+    sure, better, first = plain_error_rate(level), better_word(judged[0]), standing.beats_all()
     if first is not None:
-        return f"Take {first}: it is {better} than each of the {len(standing.names) - 1} others, and {sure}."
+        return say(
+            "Take {best}: it is {better} than each of the {n} others, and a verdict like this is {sure}.",
+            best=first,
+            better=better,
+            n=len(standing.names) - 1,
+            sure=sure,
+        )
     leaders = standing.leaders()
-    if leaders:
-        group = joined(leaders)
-        rest = len(standing.names) - len(leaders)
-        others = f" and {better} than the other {rest}" if rest > 1 else f" and {better} than the other" if rest else ""
-        cheaper = _cheapest(leaders, findings)
-        advice = f"Take {cheaper}, the fastest of {group}" if cheaper else f"Take any of {group}"
-        return f"{advice}: they are {equal_word(judged[0])}{others}, and {sure}."
-    return _undecided_many(standing, better, sure)
+    if not leaders:
+        return _undecided_many(standing, better, sure)
+    cheaper, group = _cheapest(leaders, findings), listed(leaders)
+    advice = (
+        say("Take {best}, the fastest of {group}", best=cheaper, group=group)
+        if cheaper
+        else say("Take any of {group}", group=group)
+    )
+    return say(
+        _how_equals_stand(len(standing.names) - len(leaders)),
+        advice=advice,
+        equal=equal_word(judged[0]),
+        better=better,
+        n=len(standing.names) - len(leaders),
+        sure=sure,
+    )
+
+
+def _how_equals_stand(rest: int) -> str:
+    """The template for leaders that are practically the same, each better than `rest` others."""
+    if rest == 0:
+        return template("{advice}: they are {equal}, and a verdict like this is {sure}.")
+    if rest == 1:
+        return template("{advice}: they are {equal} and {better} than the other, and a verdict like this is {sure}.")
+    return template("{advice}: they are {equal} and {better} than the other {n}, and a verdict like this is {sure}.")
 
 
 def _undecided_many(standing: Standing, better: str, sure: str) -> str:
-    decided = f"{standing.decided} of {standing.pairs} pairs are decided"
+    counts = {"decided": standing.decided, "pairs": standing.pairs, "better": better, "sure": sure}
     candidates = standing.unbeaten()
     beaten = [name for name in standing.names if name not in candidates]
     if len(candidates) == 1:
-        return f"Cannot tell yet whether {candidates[0]} is {better} than each of the others: {decided}, and {sure}."
+        return say(
+            "Cannot tell yet whether {name} is {better} than each of the others: {decided} of {pairs} pairs are "
+            "decided, and a verdict like this is {sure}.",
+            name=candidates[0],
+            **counts,
+        )
     if candidates and beaten:
-        lost = f"{are(beaten)} out, and {sure}"
-        return f"Cannot tell yet which is {better} among {joined(candidates)}: {decided}; {lost}."
-    return f"Cannot tell yet which of the {len(standing.names)} is {better}: {decided}."
+        one = template(
+            "Cannot tell yet which is {better} among {group}: {decided} of {pairs} pairs are decided; {out} is out, "
+            "and a verdict like this is {sure}."
+        )
+        many = template(
+            "Cannot tell yet which is {better} among {group}: {decided} of {pairs} pairs are decided; {out} are out, "
+            "and a verdict like this is {sure}."
+        )
+        return say(one if len(beaten) == 1 else many, group=listed(candidates), out=listed(beaten), **counts)
+    return say(
+        "Cannot tell yet which of the {n} is {better}: {decided} of {pairs} pairs are decided.",
+        n=len(standing.names),
+        **counts,
+    )
 
 
 def _cheapest(leaders: Sequence[str], findings: Sequence[Finding]) -> str | None:
@@ -210,34 +276,37 @@ def _timing(finding: Finding) -> _Advantage:
     said = times(1 / ratio if 0 < ratio < 1 else ratio)
     best = str(winner(finding))
     if finding.direction is Direction.HIGHER:
-        return _Advantage(best, f"does {said} as many {finding.unit}")
-    verb = "trains" if finding.study == "training" else "is"
-    return _Advantage(best, f"{verb} {said} {'faster' if finding.unit == 's' else 'thriftier'}")
+        return _Advantage(best, say("does {times} as many {unit}", times=said, unit=unit_text(finding.unit)))
+    if finding.unit == "s":
+        faster = template("trains {times} faster") if finding.study == "training" else template("is {times} faster")
+        return _Advantage(best, say(faster, times=said))
+    thrifty = template("trains {times} thriftier") if finding.study == "training" else template("is {times} thriftier")
+    return _Advantage(best, say(thrifty, times=said))
 
 
 def _size(finding: Finding) -> _Advantage:
     assert finding.value_a is not None
     assert finding.value_b is not None
     small, large = sorted((finding.value_a, finding.value_b))
-    share = times(small / large) if large else "none of"
-    return _Advantage(str(winner(finding)), f"has {share} the parameters")
+    if not large:
+        return _Advantage(str(winner(finding)), say("has none of the parameters"))
+    return _Advantage(str(winner(finding)), say("has {times} the parameters", times=times(small / large)))
 
 
-def _sentences(known: Iterable[_Advantage]) -> list[str]:
+def _told(known: Iterable[_Advantage]) -> str:
     """One clause a contender: "A is 1.80x faster and has 0.57x the parameters"."""
-    clauses: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for each in known:
-        clauses.setdefault(each.who, []).append(each.words)
-    return [f"{who} {joined(words)}" for who, words in clauses.items()]
-
-
-def _needed(finding: Finding) -> str:
-    if not finding.further_units:
-        return ""
-    count = finding.further_units
-    return f", and about {rough_count(count):,} more {plural(count, finding.paired_on)} would be needed"
+        by_name.setdefault(each.who, []).append(each.words)
+    return predicates([say("{who} {words}", who=who, words=predicates(words)) for who, words in by_name.items()])
 
 
 def _values(finding: Finding) -> str:
-    a, b = amount(finding.value_a, finding.unit), amount(finding.value_b, finding.unit)
-    return f"{finding.a} {a}, {finding.b} {b} on {counted(finding.n, finding.paired_on)}"
+    return say(
+        "{a} {value_a}, {b} {value_b} on {seen}",
+        a=finding.a,
+        value_a=amount(finding.value_a, finding.unit),
+        b=finding.b,
+        value_b=amount(finding.value_b, finding.unit),
+        seen=counted(finding.n, finding.paired_on),
+    )

@@ -1,22 +1,32 @@
-"""The report as one HTML file: no script, no remote request, pictures inline; light, dark, on paper and on a phone."""
+"""The report as one HTML file: no remote request, pictures inline; light, dark, on paper and on a phone.
+
+Its scripts are ours alone: the policy names each by its digest. Without them everything is shown, and nothing moves.
+"""
 
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from netversus.exhibits import Chart, Diagram, Exhibit, Table, Text
+from netversus.exhibits import Chart, Diagram, Exhibit, Gallery, Table, Text
+from netversus.messages import in_a_row, language, say, sentences
 from netversus.records import Cell, Done, Finding, Outcome, Scale, Verdict
-from netversus.report import scorecard, trust
+from netversus.report import gallery, scorecard, trust
+from netversus.report.chapters import Chapter, chapters
+from netversus.report.downloads import downloads
 from netversus.report.escape import legible, one_line
+from netversus.report.priorities import priorities_html, priorities_script
 from netversus.report.prose import prose
 from netversus.report.scorecard import is_refused
+from netversus.report.sidecar import Sidecar
 from netversus.report.svg import (
     Identity,
     draw_chart,
@@ -27,11 +37,15 @@ from netversus.report.svg import (
     drawn_part,
 )
 from netversus.report.svg.element import text_width
+from netversus.report.svg.overlay import KINDS as DASHES
+from netversus.report.svg.tradeoff import draw_trade_off
 from netversus.report.tables import MOST_ROWS, TextTable, chart_text, diagram_text, table_text
+from netversus.report.tradeoffs import TradeOff, left_out_text, table_of, trade_offs, whiskers_text
 from netversus.report.view import ReportView, Section
 from netversus.wording import winner
 
 _WIDTHS = {"wide": 680.0, "narrow": 330.0}  # px; each picture is drawn for both, the style shows the one that fits
+_HALF = 500.0  # px of a picture that stands beside another
 _BESIDE = 368.0  # px that are left beside a picture
 _MOST_BESIDE = 14  # rows of a table beside a picture
 _CELL_PADDING = 13.0
@@ -60,34 +74,102 @@ class _Figure:
     pictures: Mapping[str, Markup] | None = None
     table: TextTable | None = None
     note: str = ""
+    gallery: gallery.Shown | None = None
+    folded: bool = False
 
     @property
     def beside(self) -> bool:
         """Whether the table is small enough to stand, open, beside the picture on a wide screen."""
-        return self.table is not None and len(self.table.rows) <= _MOST_BESIDE and _table_width(self.table) <= _BESIDE
+        if self.folded or self.table is None:
+            return False
+        return len(self.table.rows) <= _MOST_BESIDE and _table_width(self.table) <= _BESIDE
 
 
-def render(view: ReportView) -> str:
-    """The whole page."""
+def render(view: ReportView, sidecar: Sidecar | None = None) -> str:
+    """The whole page. Its pictures are within, or collected by `sidecar` to lie beside it."""
     names = [card.name for card in view.contenders]
+    address = sidecar.address if sidecar else gallery.data_address
+    figures = {
+        s.name: [_figure(e, names, f"s{i}-{j}", address) for j, e in enumerate(s.exhibits)] for i, s in _numbered(view)
+    }
+    provenance = list(trust.contender_rows(view.contenders))
+    panel = priorities_html(view)
+    scripts = [_source("report.js"), *([priorities_script()] if panel else [])]
+    plots = trade_offs(view)
     return (
         _environment()
         .get_template("report.html.jinja")
         .render(
             view=view,
+            language=language(),
+            scripts=[Markup(script) for script in scripts],  # noqa: S704 -- our own files
+            script_digests=[_digest(script) for script in scripts],
             style=Markup(_source("style.css")),  # noqa: S704 -- our own file
             hatches=draw_hatches(),
             cards=scorecard.score_cards(view),
             grid=scorecard.primary_grid(view),
-            figures={
-                s.name: [_figure(e, names, f"s{i}-{j}") for j, e in enumerate(s.exhibits)] for i, s in _numbered(view)
-            },
+            figures=figures,
+            sidecar=sidecar,
+            names=names,
+            byline=_byline(view),
+            plots=[_plot(plot, names, f"t{i}") for i, plot in enumerate(plots)],
+            differing=[row for row in provenance if row.differs],
+            shared_rows=[row for row in provenance if not row.differs],
+            downloads=downloads(view),
+            whiskers=[whiskers_text(name) for name in dict.fromkeys(plot.reference for plot in plots)],
+            priorities=panel,
+            chapters=[_told(chapter, names, address) for chapter in chapters(view)],
             anchors={s.name: f"study-{i}" for i, s in _numbered(view)},
             who=_by_name(names),
             interval=_interval(names),
             unfinished=trust.unfinished(view),
         )
     )
+
+
+def _byline(view: ReportView) -> str:
+    """The run in one line."""
+    parts = [
+        say("{level} % confidence", level=f"{100 * view.level:.4g}"),
+        view.device,
+        say("seed {seed}", seed=view.seed),
+    ]
+    if view.repeats > 1:
+        parts.append(say("{n} training seeds", n=view.repeats))
+    run = say("Run {run}, {when}.", run=one_line(view.run_id), when=trust.when(view.created))
+    return sentences(run, say("{parts}.", parts=in_a_row(parts)))
+
+
+def _plot(plot: TradeOff, names: Sequence[str], key: str) -> _Figure:
+    """A trade-off ready to be placed; two stand side by side on a wide screen."""
+    looks = [Identity(names.index(point.name)) for point in plot.points]
+    widths = {"wide": _HALF, "narrow": _WIDTHS["narrow"]}
+    pictures = {name: draw_trade_off(plot, looks, width, f"{key}-{name}") for name, width in widths.items()}
+    return _Figure(plot.title, plot.description, pictures, table_text(table_of(plot)), left_out_text(plot), folded=True)
+
+
+def _told(chapter: Chapter, names: Sequence[str], address: Callable[[bytes], str]) -> Mapping[str, Any]:
+    """A chapter with its exhibits ready to be placed."""
+    figures = [_figure(e, names, f"{chapter.anchor}-{i}", address) for i, e in enumerate(chapter.exhibits)]
+    return {
+        "anchor": chapter.anchor,
+        "short": chapter.short,
+        "title": chapter.title,
+        "figures": figures,
+        "open": chapter.open,
+    }
+
+
+def _digest(script: str) -> str:
+    """What the policy calls a script: the digest of all that stands between its tags."""
+    return f"'sha256-{b64encode(sha256(script.encode()).digest()).decode('ascii')}'"
+
+
+def _say(template: str, /, **values: object) -> str:
+    """`say` for templates: a value that is markup stays markup, all else is escaped."""
+    if any(isinstance(value, Markup) for value in values.values()):
+        return escape(say(template)).format(**values)
+    return say(template, **values)
 
 
 def _numbered(view: ReportView) -> Sequence[tuple[int, Section]]:
@@ -119,6 +201,12 @@ def _environment() -> Environment:
     }
     environment.globals |= {
         "card": scorecard,
+        "dashes": DASHES,
+        "kind_word": gallery.kind_word,
+        "say": _say,
+        "sign": _sign_alone,
+        "in_a_row": in_a_row,
+        "ending_word": trust.ending_word,
         "trust": trust,
         "facts": _facts,
         "judged": _judged,
@@ -178,6 +266,8 @@ def _by_name(names: Sequence[str]) -> Callable[[str], Markup]:
     looks = {name: draw_marker(number) for number, name in enumerate(names)}
 
     def who(name: str) -> Markup:
+        if name not in looks:
+            return _breakable(name)
         first, *rest = _parts(name)
         lead = Markup('<span class="lead">{}{}</span>').format(looks[name], first)
         return Markup('<span class="contender">{}</span>').format(Markup("<wbr>").join([lead, *rest]))
@@ -190,12 +280,14 @@ def _interval(names: Sequence[str]) -> Callable[[Finding], Markup]:
     return lambda finding: draw_interval(finding, (looks[finding.a], looks[finding.b]))
 
 
-def _figure(exhibit: Exhibit, names: Sequence[str], key: str) -> _Figure:
+def _figure(exhibit: Exhibit, names: Sequence[str], key: str, address: Callable[[bytes], str]) -> _Figure:
     """An exhibit as words, pictures and a table; `key` makes the pictures' ids unique in the page."""
     if isinstance(exhibit, Text):
         return _Figure(words=exhibit.text)
     if isinstance(exhibit, Table):
         return _Figure(exhibit.title, table=table_text(exhibit), note=exhibit.note)
+    if isinstance(exhibit, Gallery):
+        return _Figure(exhibit.title, gallery=gallery.shown(exhibit, address))
     draw = _drawer(exhibit, names)
     pictures = {name: draw(width, f"{key}-{name}") for name, width in _WIDTHS.items()}
     if isinstance(exhibit, Chart):
@@ -221,6 +313,11 @@ def _drawer(exhibit: Chart | Diagram, names: Sequence[str]) -> Callable[[float, 
     if isinstance(exhibit, Chart):
         return lambda width, key: draw_chart(exhibit, width=width, contenders=names, key=key)
     return lambda width, key: draw_diagram(exhibit, width=width, contenders=names, key=key)
+
+
+def _sign_alone(sign: str) -> Markup:
+    """A sign within a sentence, hidden from screen readers, which say no more of it than its name."""
+    return Markup('<span class="sign" aria-hidden="true">{}</span>').format(sign)
 
 
 def _sign(row: scorecard.Row) -> str:

@@ -1,7 +1,8 @@
 """Everything that the report knows, for machines: strict JSON (RFC 8259), with a schema number.
 
 Keys are the names of the records' fields (`netversus.records`). A number that is not finite is null, half a
-character that no encoding can write (in a file name that is not UTF-8) is an escape. Nothing else is changed.
+character that no encoding can write (in a file name that is not UTF-8) is an escape. A picture's bytes are given as
+their SHA-256 and their number; the raw observations are in the run folder. Nothing else is changed.
 
 Schema history
     1   the first.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from hashlib import sha256
 from math import isfinite
 from typing import Any
 
@@ -27,7 +29,7 @@ def render(view: ReportView) -> str:
 
 def document(view: ReportView) -> dict[str, Any]:
     """The same as plain Python values."""
-    parts = {name: value for name, value in _fields(view).items() if name != "sections"}
+    parts = {name: value for name, value in _fields(view).items() if name not in ("sections", "observations")}
     places = iter(range(len(view.findings)))
     sections = [_section(section, [next(places) for _ in section.findings]) for section in view.sections]
     return {
@@ -56,8 +58,15 @@ def _plain(value: Any) -> Any:
         return {_text(str(key)): _plain(each) for key, each in value.items()}
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, bytes):
+        return {"sha256": sha256(value).hexdigest(), "bytes": len(value)}
     if isinstance(value, Sequence):
         return [_plain(each) for each in value]
+    return _number(value)
+
+
+def _number(value: Any) -> Any:
+    """A number, or what stands in for one; null where it is not finite."""
     if isinstance(value, float) and not isfinite(value):
         return None
     return value.item() if hasattr(value, "item") else value  # a number of NumPy's from a study's exhibit

@@ -1,25 +1,28 @@
-"""Parts of speech of the headline: what the better one is called, what equals are called, lists of names."""
+"""Parts of speech of the headline: what the better one is called, what equals are called."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from netversus.messages import say, template
 from netversus.quantities import difference, margin_text, times
 from netversus.records import Finding, Scale
 
-_BETTER = {"top1": "more accurate", "map": "the better detector"}
-_EQUAL = {"top1": "equally accurate"}
+_BETTER = {"top1": template("more accurate"), "map": template("the better detector")}
 
 
 def better_word(finding: Finding) -> str:
     """How the better of two on a primary question is called."""
-    return _BETTER.get(finding.metric, f"better on {finding.study} ({finding.metric})")
+    if finding.metric in _BETTER:
+        return say(_BETTER[finding.metric])
+    return say("better on {study} ({metric})", study=finding.study, metric=finding.metric)
 
 
 def equal_word(finding: Finding) -> str:
     """How those that are practically the same on a primary question are called."""
-    equal = _EQUAL.get(finding.metric, f"practically the same on {finding.study} ({finding.metric})")
-    return f"{equal} within {margin_text(finding.margin, finding.scale, finding.unit)}"
+    margin = margin_text(finding.margin, finding.scale, finding.unit)
+    if finding.metric == "top1":
+        return say("equally accurate within {margin}", margin=margin)
+    asked = {"study": finding.study, "metric": finding.metric}
+    return say("practically the same on {study} ({metric}) within {margin}", margin=margin, **asked)
 
 
 def by_how_much(finding: Finding) -> str:
@@ -28,15 +31,5 @@ def by_how_much(finding: Finding) -> str:
         return ""
     if finding.scale is Scale.RATIO:
         ratio = finding.effect.estimate
-        return f", {times(1 / ratio if 0 < ratio < 1 else ratio)}"
-    return f" by {difference(abs(finding.effect.estimate), finding.unit).removeprefix('+')}"
-
-
-def joined(words: Sequence[str]) -> str:
-    """A list in words: "A", "A and B", "A, B and C"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def are(names: Sequence[str]) -> str:
-    """The names with their verb."""
-    return f"{joined(names)} {'is' if len(names) == 1 else 'are'}"
+        return say(", {times}", times=times(1 / ratio if 0 < ratio < 1 else ratio))
+    return say(" by {difference}", difference=difference(abs(finding.effect.estimate), finding.unit).removeprefix("+"))

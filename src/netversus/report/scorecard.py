@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from netversus.messages import clauses, say, template
 from netversus.quantities import (
     amount,
     counted,
@@ -22,6 +23,12 @@ from netversus.report.view import ReportView, Section
 from netversus.wording import winner
 
 NOTHING = "–"
+_STATUS = {
+    "failed": template("failed"),
+    "skipped": template("not run"),
+    "unfinished": template("unfinished"),
+    "no data": template("no data"),
+}
 _KINDS = {
     Verdict.A_BETTER: "better",
     Verdict.B_BETTER: "better",
@@ -51,7 +58,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """The verdict in words."""
-        return verdict_text(self.finding) if self.finding else {"skipped": "not run"}.get(self.status, self.status)
+        return verdict_text(self.finding) if self.finding else say(_STATUS[self.status])
 
     @property
     def note(self) -> str:
@@ -116,7 +123,7 @@ def _grid_cell(finding: Finding | None, name: str) -> tuple[str, str]:
         return "nothing", NOTHING
     best = None if is_refused(finding) else winner(finding)
     if best is not None:
-        return ("better", "better") if best == name else ("worse", "worse")
+        return ("better", say("better")) if best == name else ("worse", say("worse"))
     kind = "refused" if is_refused(finding) else _KINDS[finding.verdict]
     return kind, verdict_text(finding)
 
@@ -138,10 +145,10 @@ def _why_not(section: Section, a: str, b: str) -> tuple[str, str]:
         if isinstance(outcome, Skipped):
             return "skipped", outcome.reason
     if not ended:
-        return "skipped", "it was not part of the plan"
+        return "skipped", say("it was not part of the plan")
     if all(isinstance(outcome, Done) for outcome in ended):
-        return "no data", "nothing was observed that could be compared"
-    return "unfinished", "the run has not come to it yet"
+        return "no data", say("nothing was observed that could be compared")
+    return "unfinished", say("the run has not come to it yet")
 
 
 def is_refused(finding: Finding) -> bool:
@@ -152,25 +159,22 @@ def is_refused(finding: Finding) -> bool:
 def verdict_text(finding: Finding) -> str:
     """The verdict in a word or two, naming the better contender."""
     if is_refused(finding):
-        return "no comparison"
+        return say("no comparison")
     best = winner(finding)
     if best is not None:
-        return f"{best} better"
-    words = {
-        Verdict.EQUIVALENT: "the same" if finding.scale is Scale.FACT else "practically the same",
-        Verdict.UNDECIDED: "undecided",
-        Verdict.DESCRIBED: "not judged",
-    }
-    return words[finding.verdict]
+        return say("{name} better", name=best)
+    if finding.verdict is Verdict.EQUIVALENT:
+        return say("the same") if finding.scale is Scale.FACT else say("practically the same")
+    return say("undecided") if finding.verdict is Verdict.UNDECIDED else say("not judged")
 
 
 def further_text(finding: Finding) -> str:
     """About how many more units would decide, or why two contenders could not be compared."""
     if is_refused(finding):
-        return "; ".join(finding.caveats)
+        return clauses(finding.caveats)
     if finding.verdict is Verdict.UNDECIDED and finding.further_units:
         unit = plural(finding.further_units, finding.paired_on)
-        return f"about {rough_count(finding.further_units):,} more {unit}"
+        return say("about {n} more {units}", n=f"{rough_count(finding.further_units):,}", units=unit)
     return ""
 
 
@@ -199,9 +203,9 @@ def finding_margin(finding: Finding) -> str:
 def sample_text(finding: Finding) -> str:
     """On how many paired units the finding rests."""
     if finding.scale is Scale.FACT:
-        return "exact"
+        return say("exact")
     if finding.available is not None:
-        return f"{finding.n:,} of {counted(finding.available, finding.paired_on)}"
+        return say("{n} of {all}", n=f"{finding.n:,}", all=counted(finding.available, finding.paired_on))
     return counted(finding.n, finding.paired_on)
 
 

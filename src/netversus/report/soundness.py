@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from math import isfinite
 from numbers import Real
 
-from netversus.exhibits import Chart, Diagram, Series, Table, Text
+from netversus.exhibits import Chart, Diagram, Gallery, Mark, Picture, Series, Table, Text
+from netversus.report.gallery import format_of
 from netversus.report.svg import KINDS
+from netversus.report.svg.overlay import KINDS as MARKS
 
 
 def flaw(exhibit: object) -> str:
@@ -21,8 +24,10 @@ def flaw(exhibit: object) -> str:
             found = _chart(exhibit)
         case Diagram():
             found = _diagram(exhibit)
+        case Gallery():
+            found = _gallery(exhibit)
         case _:
-            return f"expected a Text, Table, Chart or Diagram, got {type(exhibit).__name__}"
+            return f"expected a Text, Table, Chart, Diagram or Gallery, got {type(exhibit).__name__}"
     return next(found, "")
 
 
@@ -60,6 +65,35 @@ def _diagram(diagram: Diagram) -> Iterator[str]:
         for block in blocks:
             if not isinstance(block.units, int) or block.units < 0 or block.marked < 0:
                 yield f"block {block.label!r} of {diagram.title!r} has {block.units!r} units"
+
+
+def _gallery(gallery: Gallery) -> Iterator[str]:
+    count, across = len(gallery.pictures), len(gallery.columns)
+    if across and count % across:
+        yield f"{count} pictures of {gallery.title!r} do not fill rows of {across} columns"
+    for number, picture in enumerate(gallery.pictures, start=1):
+        wrong = next(_picture(picture), "")
+        if wrong:
+            yield f"picture {number} of {gallery.title!r} {wrong}"
+
+
+def _picture(picture: Picture) -> Iterator[str]:
+    if not isinstance(picture.content, bytes) or not format_of(picture.content):
+        yield "is no PNG, JPEG, WebP or GIF file"
+    if not picture.alt:
+        yield "does not say what is to be seen (alt)"
+    if picture.width < 1 or picture.height < 1:
+        yield f"is {picture.width} x {picture.height} px"
+    yield from (f"has a mark that is {flaw}" for flaw in map(_mark, picture.marks) if flaw)
+
+
+def _mark(mark: Mark) -> str:
+    if mark.kind not in MARKS:
+        return f"of kind {mark.kind!r}, known are {', '.join(kind for kind in MARKS if kind)}"
+    numbers = (mark.x, mark.y, mark.width, mark.height)
+    if not all(isinstance(n, Real) and isfinite(n) for n in numbers) or mark.width < 0 or mark.height < 0:
+        return f"no box: {numbers}"
+    return ""
 
 
 def _numbers(values: Iterable[object]) -> bool:

@@ -8,6 +8,7 @@ from math import isfinite
 from numbers import Real
 
 from netversus.exhibits import Block, Chart, Diagram, Scalar, Table
+from netversus.messages import say
 from netversus.quantities import MINUS
 from netversus.report.scorecard import NOTHING
 from netversus.report.svg.scale import number_text, number_texts
@@ -52,7 +53,7 @@ def chart_text(chart: Chart) -> TextTable:
         cells.append(dict(zip(series.x, map(texts, series.y), strict=True)))
         if series.low and series.high:
             pairs = zip(series.low, series.high, strict=True)
-            columns.append(f"{series.name}, interval")
+            columns.append(say("{name}, interval", name=series.name))
             cells.append(dict(zip(series.x, (f"[{ends(low)}, {ends(high)}]" for low, high in pairs), strict=True)))
     rows = tuple((label, *(column.get(x, NOTHING) for column in cells)) for x, label in zip(xs, labels, strict=True))
     numeric = (_numeric(xs), *(True for _ in cells))
@@ -79,7 +80,7 @@ def diagram_text(diagram: Diagram) -> TextTable:
         blocks = [row[i] if i < len(row) else None for _, row in diagram.rows]
         label = next(block.label for block in blocks if block)
         rows.append((label, *map(_block, blocks)))
-    columns = ("stage", *(f"{name}: blocks" for name, _ in diagram.rows))
+    columns = (say("stage"), *(say("{name}: blocks", name=name) for name, _ in diagram.rows))
     return TextTable(columns, tuple(rows), (False, *(False for _ in diagram.rows)))
 
 

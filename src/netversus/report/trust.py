@@ -5,13 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
+from statistics import median
 
-from netversus.quantities import duration, margin_text
-from netversus.records import Cell, ContenderCard, DataCard, Done, Failed, Finding, Outcome, Preprocessing, Session
+from netversus.messages import clauses, in_a_row, language, listed, say, template
+from netversus.quantities import difference, duration, margin_text, percent
+from netversus.records import (
+    Cell,
+    ContenderCard,
+    DataCard,
+    Done,
+    Effect,
+    Failed,
+    Finding,
+    Outcome,
+    Preprocessing,
+    Role,
+    Scale,
+    Session,
+)
 from netversus.report.view import ReportView, Section
 from netversus.wording import plain_error_rate
 
 FEWEST_SEEDS = 3
+_ENDINGS = {
+    "done": template("done"),
+    "failed": template("failed"),
+    "skipped": template("skipped"),
+    "unfinished": template("unfinished"),
+}
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +46,7 @@ class Attribute:
 
     label: str
     values: tuple[str, ...]
+    exact: bool = False  # a digest, to be compared letter by letter
 
     @property
     def differs(self) -> bool:
@@ -29,23 +56,83 @@ class Attribute:
 
 def trust_rows(view: ReportView) -> Iterator[tuple[str, str]]:
     """What the reader must know to judge the verdicts: (label, words)."""
-    yield "Confidence", f"{100 * view.level:.4g} %: a verdict is {plain_error_rate(view.level)}"
+    level, sure = f"{100 * view.level:.4g}", plain_error_rate(view.level)
+    yield say("Confidence"), say("{level} %: a verdict is {sure}", level=level, sure=sure)
     if view.multiplicity:
-        yield "Many questions", view.multiplicity
-    few = f"; a claim about a recipe needs {FEWEST_SEEDS} at least" if view.repeats < FEWEST_SEEDS else ""
-    yield "Training seeds", f"{view.repeats}, from seed {view.seed} on{few}"
+        yield say("Many questions"), view.multiplicity
+    yield say("Training seeds"), _seeds(view)
     scopes = sorted({finding.scope for finding in view.findings if finding.effect is not None})
     if scopes:
-        yield "The verdicts speak of", " and ".join(f"these {scope}" for scope in scopes)
+        words = {"checkpoints": say("these checkpoints"), "recipes": say("these recipes")}
+        yield say("The verdicts speak of"), listed([words.get(scope, scope) for scope in scopes])
+    if noise := clauses(_noise(view)):
+        yield say("Noise"), noise
     ended = [outcome for section in view.sections for _, outcome in section.cells]
     done = sum(isinstance(outcome, Done) for outcome in ended)
     if any(finding.available is not None for finding in view.findings):
-        words = "in a recorded shuffle, until the primary verdict was certain"
-        yield "Images read", f"{words}; the intervals are confidence sequences, which hold whenever one stops"
-    yield "Work planned", f"{done:,} of {len(ended):,} cells were measured whole"
-    yield "Files skipped", f"{len(view.data.skipped):,}"
-    yield "Time budget", "none" if view.budget is None else duration(view.budget)
-    yield "Device", view.device
+        yield (
+            say("Images read"),
+            say(
+                "in a recorded shuffle, until the primary verdict was certain; the intervals are confidence sequences, "
+                "which hold whenever one stops"
+            ),
+        )
+    yield (
+        say("Work planned"),
+        say("{done} of {all} cells were measured whole", done=f"{done:,}", all=f"{len(ended):,}"),
+    )
+    yield say("Files skipped"), f"{len(view.data.skipped):,}"
+    yield say("Time budget"), say("none") if view.budget is None else duration(view.budget)
+    yield say("Device"), view.device
+
+
+def _seeds(view: ReportView) -> str:
+    if view.repeats >= FEWEST_SEEDS:
+        return say("{n}, from seed {seed} on", n=view.repeats, seed=view.seed)
+    return say(
+        "{n}, from seed {seed} on; a claim about a recipe needs {fewest} at least",
+        n=view.repeats,
+        seed=view.seed,
+        fewest=FEWEST_SEEDS,
+    )
+
+
+def _noise(view: ReportView) -> Iterator[str]:
+    """How far chance moves what was measured: half the width of the intervals."""
+    whole = [f for f in view.findings if not f.slice and f.effect is not None and _is_finite(f.effect)]
+    primary = [f for f in whole if f.role is Role.PRIMARY and f.scale is not Scale.RATIO]
+    if primary:
+        half = median((f.effect.high - f.effect.low) / 2 for f in primary if f.effect)
+        reach = difference(half, primary[0].unit).removeprefix("+")
+        yield say("the interval of the primary question reaches {reach} to either side", reach=reach)
+    timed = [f.effect for f in whole if f.scale is Scale.RATIO and f.unit == "s" and f.effect and f.effect.low > 0]
+    if timed:
+        reach = percent(median((effect.high / effect.low) ** 0.5 - 1 for effect in timed), 1)
+        yield say("those of the {n} times compared reach {reach} at the median", n=len(timed), reach=reach)
+
+
+def _is_finite(effect: Effect) -> bool:
+    return isfinite(effect.low) and isfinite(effect.high)
+
+
+def contenders_text(names: Sequence[str]) -> str:
+    """The contenders of a run: "A against B against C"."""
+    return say("{first} against {second}", first="", second="").join(names)
+
+
+def then(values: Sequence[str]) -> str:
+    """What was seen one after another: "2.15.0, then 2.15.1"."""
+    return say("{first}, then {second}", first="", second="").join(values)
+
+
+def raw_data_text(view: ReportView) -> str:
+    """Where the raw numbers lie that all of this is derived from."""
+    done = [outcome for section in view.sections for _, outcome in section.cells if isinstance(outcome, Done)]
+    return say(
+        "All {n} raw observations lie in the run folder {run}, under cells/, as Parquet files.",
+        n=f"{sum(outcome.observations for outcome in done):,}",
+        run=view.run_id,
+    )
 
 
 def margin_rows(view: ReportView) -> Iterator[str]:
@@ -58,9 +145,14 @@ def margin_rows(view: ReportView) -> Iterator[str]:
         said.add(name)
         now, before = _margin(finding, finding.margin), _margin(finding, finding.margin_declared)
         if finding.margin != finding.margin_declared:
-            yield f"{name}: {now}; it was {before} when the run was planned and was changed afterwards."
+            yield say(
+                "{name}: {now}; it was {before} when the run was planned and was changed afterwards.",
+                name=name,
+                now=now,
+                before=before,
+            )
         elif name in view.margins:
-            yield f"{name}: {now}, set by the user before the data were seen."
+            yield say("{name}: {now}, set by the user before the data were seen.", name=name, now=now)
 
 
 def _margin(finding: Finding, margin: float) -> str:
@@ -73,55 +165,70 @@ def unfinished(view: ReportView) -> tuple[tuple[Cell, Outcome | None], ...]:
 
 
 def outcome_text(outcome: Outcome | None) -> tuple[str, str]:
-    """How a cell ended: a word, and what there is to say of it."""
+    """How a cell ended: its kind ("done", "failed", "skipped", "unfinished"), and what there is to say of it."""
     if outcome is None:
-        return "unfinished", "the run has not come to it yet"
+        return "unfinished", say("the run has not come to it yet")
     if isinstance(outcome, Done):
-        return "done", f"{outcome.observations:,} observations in {duration(outcome.seconds)}"
+        time = duration(outcome.seconds)
+        return "done", say("{n} observations in {time}", n=f"{outcome.observations:,}", time=time)
     return ("failed", outcome.error) if isinstance(outcome, Failed) else ("skipped", outcome.reason)
+
+
+def ending_word(kind: str) -> str:
+    """How a cell ended, in a word."""
+    return say(_ENDINGS[kind])
 
 
 def settings_text(section: Section) -> str:
     """The options of a study, as its first cell has them: all cells of a plan share them."""
     options = section.cells[0][0].options if section.cells else {}
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None)
+    return in_a_row(f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None)
 
 
 def contender_rows(cards: Sequence[ContenderCard]) -> Iterator[Attribute]:
     """The contenders side by side."""
-    yield Attribute("named as", tuple(card.spec for card in cards))
-    yield Attribute("source", tuple(card.source for card in cards))
-    yield Attribute("architecture", tuple(card.architecture for card in cards))
-    yield Attribute("weights", tuple(card.weights for card in cards))
-    yield Attribute("training recipe", tuple(card.recipe for card in cards))
-    yield Attribute("outputs", tuple(card.head for card in cards))
-    yield Attribute("engine", tuple(card.engine for card in cards))
-    yield Attribute("preprocessing", tuple(_preprocessing(card.preprocessing) for card in cards))
+    yield Attribute(say("named as"), tuple(card.spec for card in cards))
+    yield Attribute(say("source"), tuple(card.source for card in cards))
+    yield Attribute(say("architecture"), tuple(card.architecture for card in cards))
+    yield Attribute(say("weights"), tuple(card.weights for card in cards))
+    yield Attribute(say("training recipe"), tuple(card.recipe for card in cards))
+    yield Attribute(say("outputs"), tuple(card.head for card in cards))
+    yield Attribute(say("engine"), tuple(card.engine for card in cards))
+    yield Attribute(say("preprocessing"), tuple(_preprocessing(card.preprocessing) for card in cards))
     if any(card.notes for card in cards):
-        yield Attribute("notes", tuple("; ".join(card.notes) or "–" for card in cards))
-    yield Attribute("digest", tuple(card.digest for card in cards))
+        yield Attribute(say("notes"), tuple(clauses(card.notes) or "–" for card in cards))
+    yield Attribute(say("digest"), tuple(card.digest for card in cards), exact=True)
 
 
 def _preprocessing(steps: Preprocessing) -> str:
-    which = "both sides" if steps.squash else "shorter side"
-    resize = f"{which} to {steps.resize} px, " if steps.resize else ""
-    numbers = (" ".join(f"{value:.4g}" for value in values) for values in (steps.mean, steps.std))
-    smooth = "" if steps.antialias else ", no antialiasing"
-    return f"{resize}crop {steps.crop} px, {steps.interpolation}{smooth}; mean {next(numbers)}, std {next(numbers)}"
+    mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (steps.mean, steps.std))
+    shape = in_a_row(_shape(steps))
+    return clauses([shape, say("mean {mean}, std {std}", mean=mean, std=std)])
+
+
+def _shape(steps: Preprocessing) -> Iterator[str]:
+    if steps.resize:
+        both, shorter = template("both sides to {n} px"), template("shorter side to {n} px")
+        yield say(both if steps.squash else shorter, n=steps.resize)
+    yield say("crop {n} px", n=steps.crop)
+    yield steps.interpolation
+    if not steps.antialias:
+        yield say("no antialiasing")
 
 
 def data_rows(data: DataCard) -> Iterator[tuple[str, str]]:
     """What the data are: (label, words)."""
-    yield "named as", data.spec
-    yield "images", ", ".join(f"{count:,} {split}" for split, count in data.splits.items())
-    yield "classes", f"{len(data.classes):,}: {', '.join(data.classes[:20])}{' …' if len(data.classes) > 20 else ''}"
+    yield say("named as"), data.spec
+    yield say("images"), in_a_row(f"{count:,} {split}" for split, count in data.splits.items())
+    names = f"{in_a_row(data.classes[:20])}{' …' if len(data.classes) > 20 else ''}"
+    yield say("classes"), say("{n}: {names}", n=f"{len(data.classes):,}", names=names)
     if data.image_size:
-        yield "image size", f"{data.image_size} px"
+        yield say("image size"), f"{data.image_size} px"
     if data.factors:
-        yield "recorded factors", ", ".join(data.factors)
+        yield say("recorded factors"), in_a_row(data.factors)
     if data.notes:
-        yield "notes", "; ".join(data.notes)
-    yield "digest", data.digest
+        yield say("notes"), clauses(data.notes)
+    yield say("digest"), data.digest
 
 
 def environment_rows(sessions: Sequence[Session]) -> Iterator[Attribute]:
@@ -147,4 +254,6 @@ def when(stamp: str) -> str:
     except ValueError:
         return stamp
     universal = moment.astimezone(UTC) if moment.tzinfo else moment
-    return f"{universal:%d %B %Y, %H:%M UTC}".removeprefix("0")
+    if language() == "en":
+        return f"{universal.day} {_MONTHS[universal.month - 1]} {universal:%Y, %H:%M UTC}"
+    return f"{universal:%Y-%m-%d %H:%M UTC}"

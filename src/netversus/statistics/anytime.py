@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netversus.errors import PairingError, StatisticsError
+from netversus.messages import noted
 from netversus.records import Direction, Effect, Question, Scale, Verdict
 from netversus.statistics.comparison import Comparison
 from netversus.statistics.equivalence import decide
@@ -112,7 +113,7 @@ def _proportion(
         sequential.interval(),
         margin,
         verdict,
-        "sign-test martingale, betting confidence sequence",
+        noted("sign-test martingale, betting confidence sequence"),
         e_value=sequential.e_value,
         discordant=(gains, losses),
     )
@@ -124,12 +125,12 @@ def _mean(
     effect: Effect | None
     if question.bounds is None:
         effect = asymptotic_interval(paired.differences, level=level) if len(paired) > 1 else None
-        method = "asymptotic confidence sequence"
+        method = noted("asymptotic confidence sequence")
     else:
         width = question.bounds[1] - question.bounds[0]
         scaled = betting_interval(paired.differences / width, level=level, prior=prior, population=population)
         effect = Effect(width * scaled.estimate, width * scaled.low, width * scaled.high, level)
-        method = "betting confidence sequence"
+        method = noted("betting confidence sequence")
     verdict = Verdict.UNDECIDED
     if effect is not None:
         verdict = decide(effect.low, effect.high, margin, question.direction)
@@ -153,7 +154,7 @@ def _aggregate(question: Question, a: Mapping[str, Sample], b: Mapping[str, Samp
         p_value=None,
         verdict=Verdict.UNDECIDED if question.direction is not Direction.NEITHER else Verdict.DESCRIBED,
         further_units=None,
-        method="none: no interval for it holds when the reading may stop early",
+        method=noted("none: no interval for it holds when the reading may stop early"),
     )
 
 

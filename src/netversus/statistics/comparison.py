@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from netversus.errors import PairingError, StatisticsError
+from netversus.messages import noted, template
 from netversus.records import Direction, Effect, Question, Scale, Verdict
 from netversus.statistics.bootstrap import (
     bootstrap,
@@ -215,7 +216,7 @@ def _fact(question: Question, paired: Paired, margin: float) -> Comparison:
     value_a, value_b = float(paired.a.mean()), float(paired.b.mean())
     difference = value_b - value_a
     verdict = decide(difference, difference, margin, question.direction)
-    return Comparison(len(paired), value_a, value_b, None, None, verdict, None, "compared directly")
+    return Comparison(len(paired), value_a, value_b, None, None, verdict, None, noted("compared directly"))
 
 
 def _proportion(paired: Paired, level: float) -> _Measured:
@@ -226,30 +227,30 @@ def _proportion(paired: Paired, level: float) -> _Measured:
         value_b=(table.both + table.only_b) / table.n,
         effect=tango(table.only_b, table.only_a, table.n, level),
         p_value=mcnemar_mid_p(table.only_b, table.only_a),
-        method="McNemar mid-p, Tango score interval",
+        method=noted("McNemar mid-p, Tango score interval"),
         discordant=(table.only_b, table.only_a),
     )
 
 
 def _mean(paired: Paired, level: float, seed: int) -> _Measured:
     differences = paired.differences
-    measured = _Measured(len(paired), float(paired.a.mean()), float(paired.b.mean()), None, 1.0, "paired t")
+    measured = _Measured(len(paired), float(paired.a.mean()), float(paired.b.mean()), None, 1.0, noted("paired t"))
     if len(paired) < 2:
-        return replace(measured, method="none: one unit has no spread")
+        return replace(measured, method=noted("none: one unit has no spread"))
     largest = max(np.abs(paired.a).max(), np.abs(paired.b).max())
     if np.ptp(differences) <= _ROUNDING * largest:
         scale = float(np.ptp(np.concatenate([paired.a, paired.b])))
         return _without_spread(measured, float(differences[0]), scale, level)
     if len(paired) < FEW:
         flips = sign_flip(differences, seed=seed)
-        method = f"paired t interval, {_flips(flips)}"
+        method = noted("paired t interval, {test}", test=_flips(flips))
         effect = paired_t(differences, level).effect
         return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
     if t_is_safe(differences):
         test = paired_t(differences, level)
         return replace(measured, effect=test.effect, p_value=test.p_value)
     test = paired_bootstrap(differences, level, seed=seed)
-    method = f"paired Bayesian bootstrap, {draws_for(level)} draws"
+    method = noted("paired Bayesian bootstrap, {n} draws", n=draws_for(level))
     return replace(measured, effect=test.effect, p_value=test.p_value, method=method)
 
 
@@ -260,18 +261,20 @@ def _ratio(paired: Paired, level: float) -> _Measured:
         order = order_effects(logs)
         if order.autocorrelation > max(_CORRELATED, 2 / sqrt(len(paired))):
             caveats.append(
-                f"neighbouring blocks resemble each other (autocorrelation {order.autocorrelation:.2f}): "
-                "the interval is too narrow"
+                noted(
+                    "neighbouring blocks resemble each other (autocorrelation {n}): the interval is too narrow",
+                    n=f"{order.autocorrelation:.2f}",
+                )
             )
         if order.trend_p < 1 - level:
-            caveats.append(f"the ratio drifts with time (rank correlation {order.trend:+.2f})")
+            caveats.append(noted("the ratio drifts with time (rank correlation {n})", n=f"{order.trend:+.2f}"))
     return _Measured(
         n=len(paired),
         value_a=float(np.median(paired.a)),
         value_b=float(np.median(paired.b)),
         effect=hodges_lehmann(logs, level),
         p_value=signed_rank_p(logs),
-        method="Hodges-Lehmann of log-ratios, Wilcoxon signed-rank interval",
+        method=noted("Hodges-Lehmann of log-ratios, Wilcoxon signed-rank interval"),
         caveats=tuple(caveats),
     )
 
@@ -286,7 +289,7 @@ def _aggregate(
     once = np.ones((1, len(units)))
     value_a, value_b = float(function(inputs_a, once)[0]), float(function(inputs_b, once)[0])
     levels = (exp(value_a), exp(value_b)) if question.scale is Scale.RATIO else (value_a, value_b)
-    measured = _Measured(n, *levels, None, 1.0, "none: too few units")
+    measured = _Measured(n, *levels, None, 1.0, noted("none: too few units"))
     if n < units_needed(1 - level):
         return measured
     draws = bootstrap(
@@ -299,11 +302,14 @@ def _aggregate(
     if np.ptp(draws) == 0:
         return _without_spread(measured, value_b - value_a, max(1.0, abs(value_a), abs(value_b)), level)
     effect = percentile_interval(value_b - value_a, draws, n, level)
-    method = f"paired Bayesian bootstrap{' over blocks' if n < len(units) else ''}, {len(draws)} draws"
+    if n < len(units):
+        method = noted("paired Bayesian bootstrap over blocks, {n} draws", n=len(draws))
+    else:
+        method = noted("paired Bayesian bootstrap, {n} draws", n=len(draws))
     if n >= FEW:
         return replace(measured, effect=effect, p_value=bootstrap_p(draws), method=method)
     flips = _exchanged(function, inputs_a, inputs_b, np.arange(n) if clusters is None else clusters, seed)
-    method = f"{method}, {_flips(flips)}"
+    method = noted("{method}, {test}", method=method, test=_flips(flips))
     return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
 
 
@@ -318,12 +324,13 @@ def _on_the_scale_of_differences(question: Question) -> Estimator:
 def _without_spread(measured: _Measured, difference: float, scale: float, level: float) -> _Measured:
     """Every unit says the same: the interval covers what units not yet seen could still do."""
     if scale == 0:
-        return replace(measured, method="none: every value is the same")
+        return replace(measured, method=noted("none: every value is the same"))
     half = scale * rule_of_three(measured.n, level)
     # All differences equal and not zero: a sign-flip test rejects as surely as it can.
     p = min(1.0, 2.0 ** (1 - measured.n)) if difference else 1.0
     effect = Effect(difference, difference - half, difference + half, level)
-    return replace(measured, effect=effect, p_value=p, method="all differences equal, rule-of-three interval")
+    method = noted("all differences equal, rule-of-three interval")
+    return replace(measured, effect=effect, p_value=p, method=method)
 
 
 def _exchanged(
@@ -381,7 +388,9 @@ def _spread(values_a: Array, values_b: Array, draws: int, seed: int) -> _Spread:
 def _recipes(values_a: Array, values_b: Array, spread: _Spread, level: float) -> _Measured:
     means_a, means_b = values_a.mean(axis=1), values_b.mean(axis=1)
     n = values_a.shape[1]
-    method = f"two-way bootstrap over {len(means_a)} and {len(means_b)} seeds and {n} units, t interval"
+    method = noted(
+        "two-way bootstrap over {a} and {b} seeds and {n} units, t interval", a=len(means_a), b=len(means_b), n=n
+    )
     measured = _Measured(n, float(means_a.mean()), float(means_b.mean()), None, 1.0, method)
     difference = measured.value_b - measured.value_a
     values = np.concatenate([values_a, values_b])
@@ -400,7 +409,8 @@ def _welch_caveat(difference: float, spread: _Spread, p: float, level: float) ->
     welch = float(2 * student.sf(abs(difference) / sqrt(spread.over_seeds), spread.seeds_freedom))
     if (welch <= 1 - level) == (p <= 1 - level):
         return ()
-    return (f"Welch's test on the seeds' means alone says otherwise (p = {welch:.2g}, here p = {p:.2g})",)
+    said = template("Welch's test on the seeds' means alone says otherwise (p = {welch}, here p = {p})")
+    return (noted(said, welch=f"{welch:.2g}", p=f"{p:.2g}"),)
 
 
 def _by_seed(a: Mapping[int, Sample], b: Mapping[int, Sample]) -> tuple[Array, Array]:
@@ -423,10 +433,10 @@ def _exponential(effect: Effect) -> Effect:
 
 
 def _flips(flips: SignFlip) -> str:
-    return f"{'exact ' if flips.exact else ''}sign-flip test"
+    return noted("exact sign-flip test") if flips.exact else noted("sign-flip test")
 
 
 def _few(flips: SignFlip, level: float) -> tuple[str, ...]:
     if flips.smallest <= (1 - level) / 5:
         return ()
-    return (f"so few units cannot give a two-sided p below {flips.smallest:.3g}",)
+    return (noted("so few units cannot give a two-sided p below {n}", n=f"{flips.smallest:.3g}"),)

@@ -22,6 +22,7 @@ from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.rates import nominal_rates
+from netversus.lab.timing.energy import Meter
 from netversus.lab.training.judge import answers
 from netversus.plan import make_plan
 from netversus.records import DataCard, Done, Failed, Rates
@@ -242,7 +243,7 @@ def test_a_damaged_checkpoint_of_a_cell_costs_time_and_not_the_result(tmp_path: 
     whole.run()
     finish = measure._finish
 
-    def dies(_learner):
+    def dies(_learner, _train):
         raise KeyboardInterrupt
         yield
 
@@ -271,14 +272,152 @@ def test_the_report_shows_curves_with_bands_and_what_accuracies_cost(tmp_path: P
     accuracy = next(x for x in found if isinstance(x, Chart) and x.title.startswith("Top-1"))
     assert {series.name for series in accuracy.series} == {NARROW, WIDE}
     assert all(len(series.low) == len(series.y) == 4 for series in accuracy.series)
-    cost = next((x for x in found if isinstance(x, Table) and x.title == "What an accuracy costs"), None)
-    assert cost is not None
-    for contender, seed, target, images, seconds in cost.rows:
+    assert {"Change of the loss from step to step, the mean of each round", "Dead units while learning"} <= {
+        x.title for x in found if isinstance(x, Chart)
+    }
+    cost = table(found, "What an accuracy costs")
+    for contender, seed, target, reached, images, seconds, *_ in cost.rows:  # joules where this machine tells them
         curve = trial.evidence().series(contender, "curve_test_top1", int(seed))
-        first = next(u for u, v in zip(curve.units, curve.values, strict=True) if 100 * v >= target)
-        assert images == float(first.removeprefix("samples-"))
+        first = next((u for u, v in zip(curve.units, curve.values, strict=True) if 100 * v >= target), None)
+        assert (reached == "yes") == (first is not None)
+        assert images == (float(first.removeprefix("samples-")) if first else 8000)
         assert 0 < seconds < 60
     assert not [x for x in found if isinstance(x, Text)]
+
+
+def table(found: list[object], title: str) -> Table:
+    return next(x for x in found if isinstance(x, Table) and x.title == title)
+
+
+class Counting:
+    """A meter that has spent one more joule whenever it is read."""
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def joules(self) -> float:
+        self.read += 1
+        return float(self.read)
+
+
+def test_a_target_is_priced_in_time_and_energy_and_paired_over_the_seeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    meter = Counting()
+    monkeypatch.setattr(measure, "find_meters", lambda _device: (Meter("counting", meter.joules),))
+    trial = Trial(tmp_path / "run", QUICK | {"target": 0.05, "samples": 960, "learning_rate": 0.02}, repeats=3)
+    trial.run()
+    found = list(exhibit(trial.evidence()))
+    cost = table(found, "What an accuracy costs")
+    assert {row[2] for row in cost.rows} == {5.0}
+    assert len(cost.rows) == 6
+    for contender, seed, _, reached, images, _, joules in cost.rows:
+        assert reached == "yes"
+        assert joules == pytest.approx(images / 240)  # a joule a round of 240 images
+        assert trial.evidence().series(contender, "train_energy", int(seed)) is not None
+    (ratios,) = table(found, "The price of the same accuracy, seed by seed").rows
+    names, target, seeds, images, seconds, low, high, joules = ratios
+    assert (names, target, seeds) == (f"{WIDE} / {NARROW}", 5.0, 3)
+    assert low < seconds < high
+    by = {(row[0], row[1]): row for row in cost.rows}
+    logs = [np.log(by[WIDE, str(seed)][5] / by[NARROW, str(seed)][5]) for seed in range(3)]
+    assert seconds == pytest.approx(float(np.exp(np.mean(logs))))
+    assert joules == pytest.approx(images)
+
+
+def test_a_target_that_is_not_reached_is_said_and_not_compared(tmp_path: Path):
+    trial = Trial(tmp_path / "run", QUICK | {"target": 0.99})
+    trial.run()
+    found = list(exhibit(trial.evidence()))
+    cost = table(found, "What an accuracy costs")
+    assert {row[3] for row in cost.rows} == {"not reached in the budget"}
+    assert {row[4] for row in cost.rows} == {320.0}
+    assert not [x for x in found if isinstance(x, Table) and x.title.startswith("The price of the same")]
+    (said,) = [x.text for x in found if isinstance(x, Text)]
+    assert "99 % test top-1 was not reached" in said
+    assert f"{NARROW} (0) and {WIDE} (0)" in said
+
+
+def test_without_meters_there_is_no_energy_rather_than_none_spent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(measure, "find_meters", lambda _device: ())
+    trial = Trial(tmp_path / "run", QUICK | {"target": 0.1})
+    trial.run()
+    assert trial.values(NARROW, "train_energy") == {}
+    assert "joules" not in table(list(exhibit(trial.evidence())), "What an accuracy costs").columns
+
+
+def test_shares_of_the_data_are_trained_as_long_and_drawn_as_a_curve(tmp_path: Path):
+    options = QUICK | {"samples": 960, "fractions": "0.05,0.4"}
+    trial, plain = Trial(tmp_path / "run", options), Trial(tmp_path / "plain", QUICK | {"samples": 960})
+    trial.run()
+    plain.run()
+    for card in trial.cards:
+        assert set(trial.values(card.name, "fraction_test_top1")) == {"fraction-0.05", "fraction-0.4"}
+        assert trial.values(card.name, "train_loss") == plain.values(card.name, "train_loss")  # the whole is as it was
+    charts = {x.title: x for x in exhibit(trial.evidence()) if isinstance(x, Chart)}
+    for series in charts["Top-1 over the data"].series:
+        assert series.x == (5.0, 40.0, 100.0)
+        assert series.y[-1] == pytest.approx(100 * list(trial.values(series.name, "curve_test_top1").values())[-1])
+    assert "Generalisation gap over the data" in charts
+
+
+def test_a_larger_share_holds_the_smaller_one(bench):
+    made = bench()
+    few, more = (views(made, made.contenders[0].preprocessing, share).train for share in (0.1, 0.5))
+    assert set(few.ids) < set(more.ids)
+    assert len(few.ids) == pytest.approx(100, abs=5)
+
+
+def test_shares_cost_a_training_each_and_a_budget_knows_it(data_card: DataCard):
+    work = Work(data_card, {"a": Rates(0.0, 0.03, 10**6, True)})
+    once, thrice = (STUDY.cost(TrainingOptions(fractions=f), work).seconds for f in ("", "0.1,0.5"))
+    assert thrice == pytest.approx(3 * once)
+    fit = STUDY.fit(TrainingOptions(fractions="0.1,0.5"), work, thrice / 2)
+    assert STUDY.cost(fit.options, work).seconds <= thrice / 2 * 1.01
+
+
+def test_the_cost_follows_the_recipe_that_was_timed(data_card: DataCard):
+    plain = Work(data_card, {"a": Rates(0.0, 0.03, 10**6, True)})
+    timed = Work(data_card, {"a": Rates(0.0, 0.03, 10**6, True, recipe_seconds=0.02)})
+    options, sharp = TrainingOptions(precision="bfloat16"), TrainingOptions(sharpness=0.05)
+    assert STUDY.cost(options, timed).seconds == pytest.approx(STUDY.cost(options, plain).seconds * 2 / 3)
+    assert STUDY.cost(sharp, plain).seconds == pytest.approx(2 * STUDY.cost(options, plain).seconds)
+
+
+def test_equal_time_is_not_asked_of_several_processes():
+    with pytest.raises(ValueError, match="equal=time is timed on one process"):
+        TrainingOptions(equal="time", processes=2)
+
+
+def test_a_batch_that_does_not_fit_fails_its_own_cell_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    made = measure.make_learner
+
+    def greedy(task: Any, model: torch.nn.Module, *rest: Any) -> Any:
+        if task.card.name == WIDE:  # 2^50 bytes: PyTorch's own message for a CPU, not one made up here
+            model.register_forward_pre_hook(lambda *_: torch.empty(2**50, dtype=torch.uint8) and None)
+        return made(task, model, *rest)
+
+    monkeypatch.setattr(measure, "make_learner", greedy)
+    trial = Trial(tmp_path / "run", QUICK)
+    trial.run()
+    by_name = {cell.contenders[0]: trial.store.outcome(cell) for cell in trial.plan.cells}
+    assert isinstance(by_name[NARROW], Done)
+    assert isinstance(by_name[WIDE], Failed)
+    assert by_name[WIDE].error == "a batch of 16 images does not fit in memory (ask for batch=8)"
+
+
+def test_labels_beyond_the_head_fail_their_own_cell_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    load = Bench.model
+
+    def short(self: Bench, card: Any, *, train: bool = False) -> torch.nn.Module:
+        return replace(self, data=replace(self.data, card=replace(self.data.card, classes=tuple("012")))).short(card)
+
+    monkeypatch.setattr(Bench, "short", lambda self, card: load(self, card, train=True), raising=False)
+    monkeypatch.setattr(Bench, "model", short)
+    trial = Trial(tmp_path / "run", QUICK)
+    trial.run()
+    outcomes = [trial.store.outcome(cell) for cell in trial.plan.cells]
+    assert all(isinstance(outcome, Failed) and "the labels go up to 9" in outcome.error for outcome in outcomes)
 
 
 def test_classes_without_images_are_told_in_the_report(tmp_path: Path):

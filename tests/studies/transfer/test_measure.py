@@ -9,11 +9,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from netversus.errors import CellError
+from netversus.lab import features
 from netversus.lab.bench import Bench
 from netversus.lab.preprocessing import normalise, to_uint8
 from netversus.records import Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
-from netversus.studies.transfer import STUDY, TransferOptions, features
+from netversus.studies.transfer import STUDY, TransferOptions
 from netversus.studies.transfer.measure import measure
 from netversus.study import Need
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from netversus.errors import DivergedError
+from netversus.lab.backbone import Backbone, anatomy
 from netversus.lab.preprocessing import normalise
 from netversus.records import Preprocessing
 from netversus.studies.transfer import TransferOptions
-from netversus.studies.transfer.backbone import Backbone, anatomy
 from netversus.studies.transfer.probe import fit_probe
 from netversus.studies.transfer.tuning import FULL, PARTIAL, Tuning
 

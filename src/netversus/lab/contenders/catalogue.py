@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from netversus.errors import NetversusError, SpecError, nearest
 from netversus.lab.contenders.module_source import UNKNOWN, ModuleSource
+from netversus.messages import noted, template
 from netversus.records import Preprocessing
 
 Library = Literal["torchvision", "timm"]
@@ -87,6 +88,11 @@ def find(library: Library, name: str) -> Architecture:
         raise SpecError(f"{library} has no architecture {name!r}", hint=_suggestion(library, name))
     module = _module(library, index[name])
     return _torchvision(module, name) if library == "torchvision" else _timm(module, name)
+
+
+def defined_in(library: Library, name: str) -> str:
+    """The module of the library that defines an architecture, such as "resnet"."""
+    return _index(library)[name].stem
 
 
 def list_contenders(pattern: str = "") -> list[tuple[str, tuple[str, ...]]]:
@@ -269,4 +275,5 @@ def _test_size(cfg: Mapping[str, Any]) -> tuple[str, ...]:
     size = cfg.get("test_input_size")
     if not isinstance(size, tuple) or size[1] == _timm_side(cfg):
         return ()
-    return (f"shown images of {_timm_side(cfg)} px, as timm does by default; timm's own tables use {size[1]} px",)
+    said = template("shown images of {side} px, as timm does by default; timm's own tables use {other} px")
+    return (noted(said, side=_timm_side(cfg), other=size[1]),)

@@ -14,12 +14,15 @@ import torch
 from torch import Tensor, nn
 
 from netversus.errors import MissingExtraError, NetversusError, WeightsError
+from netversus.lab.artifacts.scan import vouched
 from netversus.lab.contenders import hub
 from netversus.lab.contenders.availability import published_file
 from netversus.lab.contenders.own_code import search_path
+from netversus.lab.contenders.reshape import cut_by_timm, reshaped
 from netversus.lab.contenders.resolve import architecture_of
+from netversus.lab.contenders.shape import Shape, is_resnet, shape_of
 from netversus.lab.contenders.spec import parse
-from netversus.lab.weights_file import is_safetensors, read_state_dict
+from netversus.lab.weights_file import read_state_dict
 from netversus.records import ContenderCard
 
 IMAGENET_CLASSES = 1000
@@ -101,24 +104,28 @@ def _torchvision(card: ContenderCard, classes: int) -> nn.Module:
     from torchvision.models import get_model, get_model_weights
 
     if card.untrained:
-        return _scratch_torchvision(card.architecture, classes)
+        return _scratch_torchvision(card.architecture, classes, shape_of(parse(card.spec).settings))
     published = get_model_weights(card.architecture)[card.weights]
     with _through_our_door(published_file(card)):
         model = get_model(card.architecture, weights=published)
     return _selecting(_module(model), card, IMAGENET_CLASSES, classes)
 
 
-def _scratch_torchvision(architecture: str, classes: int) -> nn.Module:
+def _scratch_torchvision(architecture: str, classes: int, shape: Shape) -> nn.Module:
     from torchvision.models import get_model
 
     settings = {"aux_logits": False, "init_weights": True} if architecture in _AUXILIARY else {}
-    return _module(get_model(architecture, weights=None, num_classes=classes, **settings))
+    model = _module(get_model(architecture, weights=None, num_classes=classes, **settings))
+    return model if shape.whole else reshaped(model, shape, classes, architecture)
 
 
-def _scratch_timm(architecture: str, classes: int) -> nn.Module:
+def _scratch_timm(architecture: str, classes: int, shape: Shape) -> nn.Module:
     import timm
 
-    return _module(timm.create_model(architecture, pretrained=False, num_classes=classes))
+    if shape.stages and not is_resnet("timm", architecture):
+        return cut_by_timm(architecture, shape.stages, classes)
+    model = _module(timm.create_model(architecture, pretrained=False, num_classes=classes))
+    return model if shape.whole else reshaped(model, shape, classes, architecture)
 
 
 @contextmanager
@@ -141,7 +148,7 @@ def _timm(card: ContenderCard, classes: int) -> nn.Module:
     import timm
 
     if card.untrained:
-        return _scratch_timm(card.architecture, classes)
+        return _scratch_timm(card.architecture, classes, shape_of(parse(card.spec).settings))
     full = f"{card.architecture}.{card.weights}" if card.weights else card.architecture
     file = published_file(card)
     state = read_state_dict(file)
@@ -161,10 +168,11 @@ def _file(card: ContenderCard, classes: int) -> nn.Module:
     state = read_state_dict(Path(spec.target).expanduser())
     library, name = architecture_of(spec)
     scratch = _scratch_timm if library == "timm" else _scratch_torchvision
-    model = scratch(name, classes)
+    shape = shape_of(spec.settings)
+    model = scratch(name, classes, shape)
     outputs = _outputs(state, model, classes)
     if outputs != classes:
-        model = scratch(name, outputs)
+        model = scratch(name, outputs, shape)
     fill(model, state, spec.target)
     return _selecting(model, card, outputs, classes)
 
@@ -188,7 +196,7 @@ def _hf(card: ContenderCard, classes: int) -> nn.Module:
     spec = parse(card.spec)
     folder = hub.folder(spec.target, "" if card.untrained else spec.weights)
     for file in () if card.untrained else folder.glob("*.safetensors"):
-        if not is_safetensors(file):
+        if vouched(file).format != "safetensors":
             raise WeightsError(f"{file} is not a safetensors file", hint="download it again")
     try:
         if card.untrained:
@@ -243,7 +251,14 @@ class Logits(nn.Module):
 def _onnx(card: ContenderCard, classes: int) -> nn.Module:
     from netversus.lab.contenders.onnx_graph import OnnxGraph
 
-    graph = OnnxGraph(Path(parse(card.spec).target).expanduser(), card)
+    path = Path(parse(card.spec).target).expanduser()
+    try:
+        found = vouched(path)
+    except WeightsError as error:
+        raise WeightsError(f"cannot open {path} as ONNX: {error.message}", hint=error.hint) from None
+    if found.format != "ONNX":
+        raise WeightsError(f"cannot open {path} as ONNX: its content is {found.format}")
+    graph = OnnxGraph(path, card)
     return _selecting(graph, card, graph.outputs, classes)
 
 

@@ -27,8 +27,10 @@ from netversus.lab.contenders.fingerprint import sha256
 from netversus.lab.contenders.hf_processor import preprocessing_of
 from netversus.lab.contenders.imagenet import labels, outputs_for
 from netversus.lab.contenders.own_code import find_factory
+from netversus.lab.contenders.shape import Shape, check_shape, shape_of
 from netversus.lab.contenders.spec import SCRATCH, ContenderSpec, Source, parse, preparation
 from netversus.lab.engines import get_engine
+from netversus.messages import noted, template
 from netversus.records import ContenderCard, DataCard, Preprocessing, digest
 
 DEFAULT_SIZE = 224
@@ -91,20 +93,43 @@ def _installed(package: str) -> str:
 def _library(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     library: Library = "timm" if spec.source == "timm" else "torchvision"
     architecture = find(library, spec.target)
-    chosen, why = _weights(spec, architecture, data)
+    shape = _shape(spec, architecture)
+    chosen, why = _weights(spec, architecture, data) if shape.whole else _untrained(spec, architecture)
     if chosen is None:
         prepared, notes = _plain(data, architecture.smallest, fixed=architecture.fixed)
         return _card(
             spec,
-            (architecture.name, version(library), SCRATCH),
+            (architecture.name, version(library), SCRATCH, *_told(shape)),
             architecture=architecture.name,
             weights=SCRATCH,
             recipe=SCRATCH,
             head="data",
             preprocessing=prepared,
-            notes=(*why, *notes),
+            notes=(*shape.words(), *why, *notes),
         )
     return _published(spec, architecture, chosen, why, data)
+
+
+def _shape(spec: ContenderSpec, architecture: Architecture) -> Shape:
+    """The shape that a spec asks for, which its architecture can be given."""
+    shape = shape_of(spec.settings)
+    check_shape(shape, architecture)
+    return shape
+
+
+def _told(shape: Shape) -> tuple[Any, ...]:
+    """What a shape adds to the identity of a contender: a whole network keeps the digest that it always had."""
+    return () if shape.whole else ([shape.stem, shape.stages, list(shape.blocks)],)
+
+
+def _untrained(spec: ContenderSpec, architecture: Architecture) -> tuple[None, tuple[str, ...]]:
+    """A network of another shape has no published weights."""
+    if spec.weights and not spec.scratch:
+        raise SpecError(
+            f"the weights {spec.weights} are published for the whole {architecture.name}, not for another shape of it",
+            hint=f"write {replace(spec, weights=SCRATCH).canonical} to train it here",
+        )
+    return None, () if spec.scratch else (noted("no weights are published for this shape: random weights"),)
 
 
 def _published(
@@ -121,8 +146,10 @@ def _published(
         )
     imagenet = chosen.classes == len(labels())
     outputs = outputs_for(data.classes) if imagenet else ()
-    foreign = (
-        f"its {chosen.classes:,} outputs are not the classes of {data.name}: what it answers cannot be judged here"
+    foreign = noted(
+        "its {n} outputs are not the classes of {data}: what it answers cannot be judged here",
+        n=f"{chosen.classes:,}",
+        data=data.name,
     )
     recipe = f"{architecture.library}:{chosen.name}"
     if architecture.library == "torchvision":
@@ -154,11 +181,14 @@ def _weights(
             raise SpecError(f"{architecture.name} has no published weights {spec.weights!r}", hint=hint)
         return architecture.sets[wanted], ()
     if not outputs_for(data.classes):
-        return None, (f"no weights named, and the classes of {data.name} are not ImageNet's: random weights",)
+        return None, (
+            noted("no weights named, and the classes of {data} are not ImageNet's: random weights", data=data.name),
+        )
     default = architecture.sets.get(architecture.default)
     if default is None or default.lack:
-        return None, ("no weights named, and none are published with ImageNet's classes: random weights",)
-    return default, (f"no weights named, and the data's classes are ImageNet's: the published default {default.name}",)
+        return None, (noted("no weights named, and none are published with ImageNet's classes: random weights"),)
+    said = template("no weights named, and the data's classes are ImageNet's: the published default {weights}")
+    return default, (noted(said, weights=default.name),)
 
 
 def _named(architecture: Architecture, but: str = "") -> str:
@@ -180,7 +210,7 @@ def _plain(data: DataCard, smallest: int = 1, *, fixed: bool = False) -> tuple[P
     crop = smallest if fixed else max(side, smallest)
     if data.image_size is None:
         return Preprocessing(crop=crop, resize=round(crop * 256 / 224)), ()
-    note = f"it takes images of {crop} px: those of {side} px are resized"
+    note = noted("it takes images of {crop} px: those of {side} px are resized", crop=crop, side=side)
     return Preprocessing(crop=crop, resize=None), () if crop == side else (note,)
 
 
@@ -190,7 +220,9 @@ def _foreign(spec: ContenderSpec, data: DataCard, smallest: int = 1, *, fixed: b
     prepared = preparation(spec, replace(plain, mean=IMAGENET_MEAN, std=IMAGENET_STD))
     if "mean" in spec.settings and "std" in spec.settings:
         return prepared, notes
-    assumed = "how its images were normalised is not known: ImageNet's mean and std are assumed (?mean=, ?std= say it)"
+    assumed = noted(
+        "how its images were normalised is not known: ImageNet's mean and std are assumed (?mean=, ?std= say it)"
+    )
     return prepared, (*notes, assumed)
 
 
@@ -207,17 +239,18 @@ def _file(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     path = _existing(spec)
     library, name = architecture_of(spec)
     architecture = find(library, name)
+    shape = _shape(spec, architecture)
     prepared, notes = _foreign(spec, data, architecture.smallest, fixed=architecture.fixed)
     content = sha256(path)
     return _card(
         spec,
-        (library, name, version(library), content),
+        (library, name, version(library), content, *_told(shape)),
         architecture=name,
         weights=path.name,
         recipe=f"unknown (file {path.name})",
         head="unknown",
         preprocessing=prepared,
-        notes=notes,
+        notes=(*shape.words(), *notes),
         outputs=outputs_for(data.classes),
     )
 
@@ -234,7 +267,7 @@ def _onnx(spec: ContenderSpec, data: DataCard) -> ContenderCard:
         recipe=f"unknown (file {path.name})",
         head="unknown",
         preprocessing=prepared,
-        notes=(*notes, "an ONNX graph cannot be trained here"),
+        notes=(*notes, noted("an ONNX graph cannot be trained here")),
         outputs=outputs_for(data.classes),
     )
 
@@ -243,8 +276,8 @@ def _py(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     path = find_factory(spec.target)
     content = sha256(path)
     prepared, notes = _plain(data) if spec.scratch else _foreign(spec, data)
-    own = f"your own code, run as it is; its digest covers {path.name} and not what that imports"
-    taken = f"the weights are taken as {spec.target} makes them; @{SCRATCH} trains it here"
+    own = noted("your own code, run as it is; its digest covers {file} and not what that imports", file=path.name)
+    taken = noted("the weights are taken as {target} makes them; @scratch trains it here", target=spec.target)
     return _card(
         spec,
         (spec.target, content, spec.weights),
@@ -303,7 +336,7 @@ def _hf_head(config: Mapping[str, Any], data: DataCard) -> tuple[str, tuple[int,
     return (
         "unknown",
         (),
-        (f"its labels are not named as the classes of {data.name}: their order is assumed the same",),
+        (noted("its labels are not named as the classes of {data}: their order is assumed the same", data=data.name),),
     )
 
 
@@ -312,7 +345,7 @@ def _hf_preprocessing(folder: Path, data: DataCard) -> tuple[Preprocessing, tupl
     own = hub.read_json(folder / "preprocessor_config.json")
     if not own:
         plain, notes = _plain(data)
-        assumed = "it has no preprocessor_config.json: ImageNet's mean and std are assumed"
+        assumed = noted("it has no preprocessor_config.json: ImageNet's mean and std are assumed")
         return replace(plain, mean=IMAGENET_MEAN, std=IMAGENET_STD), (*notes, assumed)
     return preprocessing_of(own, str(folder / "preprocessor_config.json")), ()
 

@@ -10,8 +10,9 @@
 
 `@scratch` after the first four kinds and `py:` means random weights, to be trained here. `hf:NAME@REVISION` pins a
 revision. `file:`, `onnx:` and `py:` do not say how images are to be prepared; `?crop=`, `resize=`, `mean=`, `std=` and
-`interpolation=` do. Any spec but `onnx:` may end in `?engine=NAME` (`&engine=NAME` after another setting): how the
-network is run (`netversus.lab.engines`).
+`interpolation=` do. torchvision's and timm's networks, and files for them, take `?stem=small`, `?stages=3` and
+`?blocks=3-4-6-3` (`netversus.lab.contenders.shape`), before the `@` where there is one. Any spec but `onnx:` may end in
+`?engine=NAME` (`&engine=NAME` after another setting): how the network is run (`netversus.lab.engines`).
 """
 
 from __future__ import annotations
@@ -29,12 +30,16 @@ SOURCES: tuple[Source, ...] = get_args(Source)
 SCRATCH = "scratch"
 
 _ENGINE = re.compile(r"[?&]engine=([\w-]+)$")
+_WORD = re.compile(r"[\w-]+", re.ASCII)
 
 Interpolation = Literal["bilinear", "bicubic", "nearest"]
 _INTERPOLATIONS: tuple[Interpolation, ...] = get_args(Interpolation)
 _PREPARATION = ("crop", "resize", "mean", "std", "interpolation")
+_SHAPING = ("stem", "stages", "blocks")
 _SETTINGS: Mapping[Source, tuple[str, ...]] = {
-    "file": ("arch", *_PREPARATION),
+    "torchvision": _SHAPING,
+    "timm": _SHAPING,
+    "file": ("arch", *_SHAPING, *_PREPARATION),
     "onnx": _PREPARATION,
     "py": _PREPARATION,
 }
@@ -73,8 +78,9 @@ class ContenderSpec:
         prefix = "" if self.source == "torchvision" else f"{self.source}:"
         query = "&".join(f"{name}={self.settings[name]}" for name in sorted(self.settings))
         if self.source == "timm" and self.weights not in {"", SCRATCH}:
-            return f"{prefix}{self.target}.{self.weights}"
-        return f"{prefix}{self.target}{'?' if query else ''}{query}{'@' if self.weights else ''}{self.weights}"
+            return f"{prefix}{self.target}.{self.weights}{'?' if query else ''}{query}"
+        asked = query or ("?" in self.target and self.source == "onnx")  # a file's own ? needs another behind it
+        return f"{prefix}{self.target}{'?' if asked else ''}{query}{'@' if self.weights else ''}{self.weights}"
 
     @property
     def scratch(self) -> bool:
@@ -141,6 +147,7 @@ def _bare(text: str) -> ContenderSpec:
 
 
 def _torchvision(source: Source, rest: str) -> ContenderSpec:
+    rest, settings = _shaping(source, rest)
     name, weights = _at(rest)
     if not name:
         raise SpecError(f"{rest!r} names no architecture", hint=f"for example {_EXAMPLES[source]}")
@@ -149,7 +156,22 @@ def _torchvision(source: Source, rest: str) -> ContenderSpec:
         raise SpecError(f"{rest!r} is not the name of a network", hint=f"a file is written {kind}")
     if any(sign in rest for sign in ":?"):
         raise SpecError(f"{rest!r} is not the name of a network", hint=f"for example {_EXAMPLES[source]}")
-    return ContenderSpec(source, name, weights)
+    return ContenderSpec(source, name, weights, settings)
+
+
+def _shaping(source: Source, rest: str) -> tuple[str, dict[str, str]]:
+    """A spec without its settings, and those; they stand before or after its @."""
+    name, mark, query = rest.partition("?")
+    if not mark or "/" in name:  # a path is told apart in other words
+        return rest, {}
+    query, at, weights = query.partition("@")
+    if not query:
+        raise SpecError(f"{rest!r} names no setting after its ?", hint=f"for example {name.strip()}?stages=3")
+    settings = _settings(source, query)
+    for setting, value in settings.items():
+        if not _WORD.fullmatch(value):
+            raise SpecError(f"{setting}={value} cannot be understood", hint=f"for example {name.strip()}?stages=3")
+    return f"{name}{at}{weights}", settings
 
 
 def _at(rest: str) -> tuple[str, str]:
@@ -173,7 +195,7 @@ def _timm(source: Source, rest: str) -> ContenderSpec:
         raise SpecError(f"timm:{rest} asks for weights and for none", hint=f"timm:{name}@scratch or timm:{name}.{tag}")
     if spec.weights and not spec.scratch:
         raise SpecError(f"timm writes published weights with a dot, got {rest!r}", hint=f"timm:{name}.{spec.weights}")
-    return ContenderSpec(source, name, spec.weights or tag)
+    return ContenderSpec(source, name, spec.weights or tag, spec.settings)
 
 
 def _hf(source: Source, rest: str) -> ContenderSpec:

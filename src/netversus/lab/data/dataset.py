@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from netversus.errors import DataError
+from netversus.errors import DataError, UnreadableError
 from netversus.lab.data.annotated import Clip, FrameSet
 from netversus.lab.data.decode import Fast
 from netversus.records import DataCard
@@ -20,12 +20,14 @@ class ImageSet(ABC):
     """One split: images with stable unit ids and labels.
 
     `ids` are unique and do not depend on the machine; `labels` (int64, shape (n,)) index the classes of the
-    data card; `factors` maps a nuisance factor's name to one level an image, for slices.
+    data card; `factors` maps a nuisance factor's name to one level an image, for slices. `checked`: every image was
+    decoded when the data were opened, so that none turns out to be unreadable later.
     """
 
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     factors: Mapping[str, tuple[str, ...]]
+    checked: bool = True
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -36,11 +38,28 @@ class ImageSet(ABC):
 
         Raises:
             DataError: the file changed or vanished since the data were opened.
+            UnreadableError: it was not looked at when they were, and is no image that can be used.
         """
 
     def read(self, index: int, fast: Fast) -> Image.Image:  # noqa: ARG002 (for sets that are made of files)
         """The image at `index`, decoded by `fast` where it is a plain JPEG (see `decode`); what is drawn is drawn."""
         return self.image(index)
+
+
+def readable(images: ImageSet, order: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """The first `most` of the indices `order` whose images can be read: to try something on some images."""
+    if images.checked:
+        return order[:most]
+    found: list[int] = []
+    for index in order:
+        if len(found) == most:
+            break
+        try:
+            images.image(int(index))
+        except UnreadableError:
+            continue
+        found.append(int(index))
+    return np.array(found, dtype=np.int64)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netversus.errors import DataError
+from netversus.messages import noted
 
 SUFFIXES = {
     "AVIF": (".avif", ".avifs"),
@@ -89,19 +90,19 @@ def _oddities(opened: Image.Image, suffix: str) -> tuple[str, ...]:
     form = "JPEG" if opened.format == "MPO" else str(opened.format)  # a camera's JPEG with a second picture
     notes = []
     if suffix and suffix.lower() not in SUFFIXES.get(form, ()) and opened.format != "MPO":
-        notes.append(f"content is {form}, which the name does not say")
+        notes.append(noted("content is {form}, which the name does not say", form=form))
     if form != "JPEG" and getattr(opened, "is_animated", False):
-        notes.append("several frames: the first is used")
+        notes.append(noted("several frames: the first is used"))
     if opened.getexif().get(EXIF_ORIENTATION, 1) not in (0, 1):
-        notes.append("turned upright by its EXIF orientation")
+        notes.append(noted("turned upright by its EXIF orientation"))
     if opened.mode == "CMYK":
-        notes.append("CMYK converted to RGB")
+        notes.append(noted("CMYK converted to RGB"))
     if opened.mode.startswith("I"):
-        notes.append("16-bit grey scaled to 8 bits")
+        notes.append(noted("16-bit grey scaled to 8 bits"))
     if opened.mode in ("P", "PA"):
-        notes.append("palette converted to RGB")
+        notes.append(noted("palette converted to RGB"))
     if "A" in opened.mode or "a" in opened.mode or "transparency" in opened.info:
-        notes.append("transparency dropped")
+        notes.append(noted("transparency dropped"))
     return tuple(notes)
 
 

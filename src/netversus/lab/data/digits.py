@@ -14,6 +14,7 @@ from pydantic import Field
 from netversus.lab.data.dataset import Dataset, ImageSet
 from netversus.lab.data.kind import Kind, Opening
 from netversus.lab.data.split import held_out
+from netversus.messages import noted
 from netversus.records import DataCard, digest
 from netversus.study import Options
 
@@ -77,9 +78,9 @@ def open_digits(opening: Opening) -> Dataset:
         image_size=options.size,
         factors=("ink",),
         notes=(
-            f"8x8 originals enlarged to {options.size}x{options.size}: they hold no finer detail",
-            f"divided by image with seed {opening.seed}",
-            "the 43 writers are not identified in this copy: a writer's digits are in both splits",
+            noted("8x8 originals enlarged to {size}: they hold no finer detail", size=f"{options.size}x{options.size}"),
+            noted("divided by image with seed {n}", n=opening.seed),
+            noted("the 43 writers are not identified in this copy: a writer's digits are in both splits"),
         ),
     )
     return Dataset(card, splits)

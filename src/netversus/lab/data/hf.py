@@ -1,11 +1,14 @@
-"""`hf`: a Hugging Face data set, from a local folder or file or from the hub, through the package `datasets`."""
+"""`hf`: a Hugging Face data set, from a local folder or file or from the hub, through the package `datasets`.
+
+With `streaming=true` nothing is downloaded: see `hf_stream`. Images are then not looked at when the data are opened.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,9 +16,10 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from netversus.errors import DataError, MissingExtraError, nearest
+from netversus.errors import DataError, MissingExtraError, UnreadableError, nearest
 from netversus.lab.data.dataset import Dataset, ImageSet
 from netversus.lab.data.decode import Fast, decode
+from netversus.lab.data.hf_stream import Streamed, streamed_splits
 from netversus.lab.data.kind import Kind, Opening
 from netversus.lab.data.names import escape
 from netversus.lab.data.photos import (
@@ -37,6 +41,11 @@ _IMAGE_NAMES = ("image", "img", "picture", "photo")
 _LABEL_NAMES = ("label", "labels", "class", "category", "target")
 _CHUNK = 256
 
+NOT_LOOKED_AT = (
+    "images were not decoded when the data were opened: the digest covers the labels and the files' footers (rows, "
+    "sizes, places), not pixels; an image that turns out to be unreadable is named and left out when it is read"
+)
+
 
 class HfOptions(Options):
     """What can be set about a Hugging Face data set."""
@@ -57,6 +66,9 @@ class HfOptions(Options):
     label: Annotated[str | None, Field(description="Column of the labels, where it is not plain.")] = None
     config: Annotated[str | None, Field(description="Configuration of the data set, where it has several.")] = None
     revision: Annotated[str | None, Field(description="Commit, tag or branch on the hub.")] = None
+    streaming: Annotated[
+        bool, Field(description="Download nothing: read the parquet files a row group at a time, as needed.")
+    ] = False
     megapixels: Annotated[float, Field(gt=0, le=178, description="Images of more million pixels are not decoded.")] = (
         50.0
     )
@@ -72,19 +84,24 @@ class RowPhoto(Photo):
 
 @dataclass(frozen=True)
 class _Table:
-    """One split: undecoded images, and each row's label or None."""
+    """One split: undecoded images, and each row's label or None. `marks` tell the rows of a stream apart."""
 
-    rows: Any
-    image: str
+    cell: Callable[[int], Any]
     labels: Sequence[int | None]
+    marks: Sequence[str] = ()
+    said: str = ""
 
     def content(self, row: int) -> bytes:
         """The bytes of an image, from the table or from the file that it names."""
-        cell = self.rows[row][self.image]
+        cell = self.cell(row)
+        if isinstance(cell, bytes):
+            return cell
         if cell is None or (cell.get("bytes") is None and not cell.get("path")):
             raise DataError("no image")
         if cell.get("bytes") is not None:
             return bytes(cell["bytes"])
+        if self.marks:
+            raise DataError("its bytes are not in the table")
         path = Path(cell["path"])
         if not path.is_file():  # never an address, never a pipe
             raise DataError(f"its file {escape(str(path))} is missing")
@@ -97,13 +114,17 @@ class _Table:
 class HfImages(ImageSet):
     """One side of a Hugging Face data set. Rows are read when asked for."""
 
-    def __init__(self, photos: Sequence[RowPhoto], tables: Mapping[str, _Table], megapixels: float) -> None:
+    def __init__(
+        self, photos: Sequence[RowPhoto], tables: Mapping[str, _Table], megapixels: float, *, strict: bool = False
+    ) -> None:
         self.ids = tuple(photo.id for photo in photos)
         self.labels = np.array([photo.label for photo in photos], dtype=np.int64)
         self.factors: Mapping[str, tuple[str, ...]] = {}
         self._photos = tuple(photos)
+        self.checked = not any(table.marks for table in tables.values())
         self._tables = tables
         self._megapixels = megapixels
+        self._strict = strict
 
     def image(self, index: int) -> Image.Image:
         """The image at `index`, decoded, upright, mode RGB."""
@@ -115,6 +136,8 @@ class HfImages(ImageSet):
 
     def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
         photo = self._photos[index]
+        if not self.checked:
+            return self._unchecked(photo, fast)
         try:
             content = self._tables[photo.split].content(photo.row)
         except DataError as error:
@@ -123,11 +146,20 @@ class HfImages(ImageSet):
             raise DataError(f"{photo.id} changed since the data were opened")
         return decode(content, suffix="", megapixels=self._megapixels, fast=fast).image
 
+    def _unchecked(self, photo: RowPhoto, fast: Fast | None) -> Image.Image:
+        """An image that is looked at for the first time."""
+        cell = self._tables[photo.split].cell(photo.row)  # what the network does is no fault of the image
+        try:
+            content = replace(self._tables[photo.split], cell=lambda _: cell).content(photo.row)
+            return decode(content, suffix="", megapixels=self._megapixels, fast=fast).image
+        except DataError as error:
+            raise (DataError if self._strict else UnreadableError)(f"{photo.id}: {error}") from None
+
 
 def open_hf(opening: Opening) -> Dataset:
     """A Hugging Face data set, every image of the chosen splits looked at."""
     options: HfOptions = opening.options
-    splits = _load(opening.target, options)
+    splits = _streamed(opening.target, options) if options.streaming else _load(opening.target, options)
     sides = _sides(opening.target, list(splits), options)
     classes, tables = _tables({name: splits[name] for name in sides.values()}, options)
     photos: list[RowPhoto] = []
@@ -151,18 +183,54 @@ def open_hf(opening: Opening) -> Dataset:
         skipped=skipped,
         how_divided=how_divided,
         unused=sorted(set(splits) - set(sides.values())),
+        notes=_said_of_stream(tables),
         strict=opening.strict,
     )
     several = by_side(photos).items()
-    return Dataset(card, {side: HfImages(some, tables, options.megapixels) for side, some in several})
+    return Dataset(
+        card,
+        {side: HfImages(some, tables, options.megapixels, strict=opening.strict) for side, some in several},
+    )
+
+
+def _said_of_stream(tables: Mapping[str, _Table]) -> list[str]:
+    said = list(dict.fromkeys(table.said for table in tables.values() if table.said))
+    return [*said, NOT_LOOKED_AT] if said else []
+
+
+def _streamed(target: str, options: HfOptions) -> dict[str, Streamed]:
+    """The splits by name, of which nothing but the footers was read."""
+    _need_datasets()
+    try:
+        return streamed_splits(target, options.config, options.revision)
+    except DataError:
+        raise
+    except ConnectionError:
+        raise _unreachable(target) from None
+    except Exception as error:  # noqa: BLE001  a builder raises as many kinds of error as there are data sets
+        raise DataError(f"cannot load the data set {target}: {type(error).__name__}: {error}") from None
+
+
+def _need_datasets() -> None:
+    try:
+        import datasets  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("datasets", "hf", "Hugging Face data") from None
+
+
+def _unreachable(target: str) -> DataError:
+    return DataError(
+        f"the data set {target} is not on this machine and the hub cannot be reached",
+        hint="on a machine with a network: datasets.load_dataset(NAME).save_to_disk(FOLDER), "
+        "then copy it here and give hf:FOLDER",
+    )
 
 
 def _load(target: str, options: HfOptions) -> dict[str, Any]:
     """The splits by name, whatever form the data set has."""
-    try:
-        import datasets
-    except ImportError:
-        raise MissingExtraError("datasets", "hf", "Hugging Face data") from None
+    _need_datasets()
+    import datasets
+
     local = Path(target).expanduser()
     if not local.exists() and (target.startswith((".", "/", "~")) or target.count("/") > 1):
         raise DataError(f"there is no folder or file {target}")
@@ -176,11 +244,7 @@ def _load(target: str, options: HfOptions) -> dict[str, Any]:
             name = str(local) if local.exists() else target
             loaded = datasets.load_dataset(name, options.config, revision=options.revision)
     except ConnectionError:
-        raise DataError(
-            f"the data set {target} is not on this machine and the hub cannot be reached",
-            hint="on a machine with a network: datasets.load_dataset(NAME).save_to_disk(FOLDER), "
-            "then copy it here and give hf:FOLDER",
-        ) from None
+        raise _unreachable(target) from None
     except Exception as error:  # noqa: BLE001  readers of a dozen formats raise as many kinds of error
         raise DataError(f"cannot load the data set {target}: {type(error).__name__}: {error}") from None
     return dict(loaded) if isinstance(loaded, dict) else {str(loaded.split or "data"): loaded}
@@ -212,8 +276,6 @@ def _sides(target: str, names: Sequence[str], options: HfOptions) -> dict[str, s
 
 def _tables(splits: Mapping[str, Any], options: HfOptions) -> tuple[tuple[str, ...], dict[str, _Table]]:
     """The class names, and each split with its columns found and its images left undecoded."""
-    import datasets
-
     first = next(iter(splits.values()))
     image = _image_column(first.features, options.image)
     label = _label_column(first.features, options.label)
@@ -221,7 +283,7 @@ def _tables(splits: Mapping[str, Any], options: HfOptions) -> tuple[tuple[str, .
         for column in (image, label):
             if column not in rows.column_names:
                 raise DataError(f"the split {split} has no column {column!r}, unlike the others")
-    raw = {split: rows[label] for split, rows in splits.items()}
+    raw = {split: _column(rows, label) for split, rows in splits.items()}
     names = getattr(first.features[label], "names", None)
     if names is None:
         values = sorted({value for column in raw.values() for value in column if value is not None})
@@ -229,15 +291,23 @@ def _tables(splits: Mapping[str, Any], options: HfOptions) -> tuple[tuple[str, .
         names = [escape(str(value)) for value in values]
     else:
         index = {number: number for number in range(len(names))}
-    tables = {
-        split: _Table(
-            rows.cast_column(image, datasets.Image(decode=False)),
-            image,
-            [index.get(value) for value in raw[split]],
-        )
-        for split, rows in splits.items()
-    }
+    tables = {split: _table(rows, image, [index.get(value) for value in raw[split]]) for split, rows in splits.items()}
     return tuple(names), tables
+
+
+def _column(rows: Any, name: str) -> Sequence[Any]:
+    column: Sequence[Any] = rows.column(name) if isinstance(rows, Streamed) else rows[name]
+    return column
+
+
+def _table(rows: Any, image: str, labels: Sequence[int | None]) -> _Table:
+    """A split with its column of images, which are left undecoded."""
+    import datasets
+
+    if isinstance(rows, Streamed):
+        return _Table(rows.cells(image).__getitem__, labels, rows.marks(), rows.said_of_groups(image))
+    undecoded = rows.cast_column(image, datasets.Image(decode=False))
+    return _Table(lambda row: undecoded[row][image], labels)
 
 
 def _image_column(features: Mapping[str, Any], told: str | None) -> str:
@@ -292,13 +362,15 @@ def _only(found: Sequence[str], features: Mapping[str, Any], what: str) -> str:
 
 
 def _look_at(table: _Table, split: str, side: str, megapixels: float) -> list[RowPhoto | SkippedFile]:
-    """Every row, hashed and decoded once, in order."""
+    """Every row, hashed and decoded once, in order; those of a stream are taken as they are."""
 
     def look(job: tuple[int, bytes | DataError]) -> RowPhoto | SkippedFile:
         row, content = job
         name, label = f"{split}/{row:06d}", table.labels[row]
         if label is None:
             return SkippedFile(name, "no label")
+        if table.marks:
+            return RowPhoto(name, table.marks[row], (), label, side, split, row)
         if isinstance(content, DataError):
             return SkippedFile(name, str(content))
         try:
@@ -311,7 +383,7 @@ def _look_at(table: _Table, split: str, side: str, megapixels: float) -> list[Ro
     with ThreadPoolExecutor(THREADS) as pool:
         for start in range(0, len(table.labels), _CHUNK):  # so that only a chunk's bytes lie in memory
             rows = range(start, min(start + _CHUNK, len(table.labels)))
-            found += pool.map(look, [(row, _content(table, row)) for row in rows])
+            found += pool.map(look, [(row, b"" if table.marks else _content(table, row)) for row in rows])
     return found
 
 

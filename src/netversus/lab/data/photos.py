@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from netversus.errors import DataError
 from netversus.lab.data.split import held_out
+from netversus.messages import noted, template
 from netversus.records import DataCard, SkippedFile, digest
 
 DEFAULT_VAL = 0.2
@@ -61,11 +62,13 @@ def describe_photos(
     how_divided: str,
     unused: Sequence[str] = (),
     ignored: Sequence[str] = (),
+    notes: Sequence[str] = (),
     strict: bool,
 ) -> DataCard:
     """The card: everything that was left out or is unusual is named or counted in it.
 
-    `unused` names whole parts of the data that are on neither side, `ignored` what is no image.
+    `unused` names whole parts of the data that are on neither side, `ignored` what is no image, `notes` what else is to
+    be said.
 
     Raises:
         DataError: nothing to measure on, one class only, or with `strict` anything that cannot be used.
@@ -79,7 +82,8 @@ def describe_photos(
     rows = sorted((photo.id, photo.sha256, photo.label, photo.side) for photo in photos)
     notes = (
         how_divided,
-        *([f"not used: {', '.join(unused)}"] if unused else []),
+        *notes,
+        *([noted("not used: {names}", names=", ".join(unused))] if unused else []),
         *_empty_classes(empty),
         *_absent_classes(classes, photos, empty),
         *_oddities(photos),
@@ -120,7 +124,8 @@ def _refuse_too_little(
 
 
 def _empty_classes(empty: Sequence[str]) -> list[str]:
-    return [f"{_count(empty, 'class has', 'classes have')} no usable image: {_some(empty)}"] if empty else []
+    one, many = template("1 class has no usable image: {names}"), template("{n} classes have no usable image: {names}")
+    return [_of_some(one, many, empty)] if empty else []
 
 
 def _absent_classes(classes: Sequence[str], photos: Sequence[Photo], empty: Sequence[str]) -> list[str]:
@@ -130,7 +135,9 @@ def _absent_classes(classes: Sequence[str], photos: Sequence[Photo], empty: Sequ
         here = {photo.label for photo in several}
         absent = [one for label, one in enumerate(classes) if label not in here and one not in empty]
         if absent:
-            notes.append(f"{_count(absent, 'class is', 'classes are')} absent from {side}: {_some(absent)}")
+            one = template("1 class is absent from {side}: {names}")
+            many = template("{n} classes are absent from {side}: {names}")
+            notes.append(_of_some(one, many, absent, side=side))
     return notes
 
 
@@ -140,7 +147,8 @@ def _oddities(photos: Sequence[Photo]) -> list[str]:
     for photo in photos:
         for note in photo.notes:
             seen.setdefault(note, []).append(photo.id)
-    return [f"{_count(ids, 'image', 'images')}: {note} ({_some(ids)})" for note, ids in sorted(seen.items())]
+    one, many = template("1 image: {oddity} ({names})"), template("{n} images: {oddity} ({names})")
+    return [_of_some(one, many, ids, oddity=note) for note, ids in sorted(seen.items())]
 
 
 def _copies(photos: Sequence[Photo]) -> list[str]:
@@ -152,9 +160,11 @@ def _copies(photos: Sequence[Photo]) -> list[str]:
     torn = [one.id for group in groups.values() if len({one.label for one in group}) > 1 for one in group]
     notes = []
     if leaked:
-        notes.append(f"{_count(leaked, 'test image is', 'test images are')} in train too: {_some(leaked)}")
+        one = template("1 test image is in train too: {names}")
+        notes.append(_of_some(one, template("{n} test images are in train too: {names}"), leaked))
     if torn:
-        notes.append(f"{_count(torn, 'image has', 'images have')} a copy in another class: {_some(torn)}")
+        one = template("1 image has a copy in another class: {names}")
+        notes.append(_of_some(one, template("{n} images have a copy in another class: {names}"), torn))
     return notes
 
 
@@ -165,12 +175,17 @@ def _sides(group: Sequence[Photo]) -> int:
 def _ignored(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    entries = _count(names, "entry beside the images", "entries beside the images")
-    return [f"{entries} ignored: {_some(sorted(names))}"]
+    one = template("1 entry beside the images ignored: {names}")
+    return [_of_some(one, template("{n} entries beside the images ignored: {names}"), sorted(names))]
 
 
 def _count(things: Sequence[object], one: str, many: str) -> str:
     return f"{len(things)} {one if len(things) == 1 else many}"
+
+
+def _of_some(one: str, many: str, names: Sequence[str], **values: object) -> str:
+    """A sentence on so many things, naming some of them."""
+    return noted(one if len(names) == 1 else many, n=len(names), names=_some(names), **values)
 
 
 def _some(names: Sequence[str]) -> str:
@@ -179,9 +194,10 @@ def _some(names: Sequence[str]) -> str:
 
 def said_of_seed(share: float, seed: int) -> str:
     """The sentence of a card whose images were divided here."""
-    return f"divided by class with seed {seed}: {share:g} of the images for the test"
+    return noted("divided by class with seed {n}: {share} of the images for the test", n=seed, share=f"{share:g}")
 
 
 def said_of_sides(sides: Mapping[str, str]) -> str:
     """The sentence of a card whose images came divided."""
-    return "divided already: " + ", ".join(f"{side} from {origin}" for side, origin in sides.items())
+    where = ", ".join(f"{side} from {origin}" for side, origin in sides.items())
+    return noted("divided already: {where}", where=where)

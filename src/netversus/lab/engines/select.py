@@ -15,6 +15,7 @@ from netversus.lab.engines.engine import Engine
 from netversus.lab.engines.nan_origin import nan_origin
 from netversus.lab.engines.prepared import Prepared, prepare, synchronize
 from netversus.lab.engines.source import Source
+from netversus.messages import noted, template
 
 REFERENCE = "eager"
 AS_FAST = 1.05  # what is slower by less is as fast: noise, and no reason to move away from fp32
@@ -194,17 +195,25 @@ def _compared(bench: _Bench, candidate: Candidate, reference: Tensor) -> Candida
     """A candidate with its agreement with the reference logits."""
     logits = bench.logits(candidate.engine)
     if logits.shape != reference.shape:
-        return replace(candidate, why=f"its outputs have the shape {tuple(logits.shape)}, not {tuple(reference.shape)}")
+        shapes = {"came": tuple(logits.shape), "expected": tuple(reference.shape)}
+        return replace(candidate, why=noted("its outputs have the shape {came}, not {expected}", **shapes))
     if not bool(torch.isfinite(logits).all()):
-        return replace(candidate, why=f"NaN or infinite outputs, first from {_origin(bench, candidate.engine)}")
+        origin = _origin(bench, candidate.engine)
+        return replace(candidate, why=noted("NaN or infinite outputs, first from {origin}", origin=origin))
     flips = int((logits.argmax(1) != reference.argmax(1)).sum())
     changes = (logits.double().softmax(1) - reference.double().softmax(1)).abs().amax(1)
     shift, judged = float(changes.mean()), len(logits)
     why = ""
     if flips > bench.tolerance.flips * judged:
-        why = f"the first class of {flips} of {judged} images changed, tolerated are {100 * bench.tolerance.flips:g} %"
+        why = noted(
+            "the first class of {n} of {total} images changed, tolerated are {limit} %",
+            n=flips,
+            total=judged,
+            limit=f"{100 * bench.tolerance.flips:g}",
+        )
     elif shift > bench.tolerance.shift:
-        why = f"probabilities moved by {shift:.3g} on average, tolerated are {bench.tolerance.shift:g}"
+        said = template("probabilities moved by {n} on average, tolerated are {limit}")
+        why = noted(said, n=f"{shift:.3g}", limit=f"{bench.tolerance.shift:g}")
     return replace(
         candidate,
         judged=judged,
@@ -227,7 +236,7 @@ def _origin(bench: _Bench, engine: str) -> str:
                 return str(origin)
             if origin and engine == REFERENCE:
                 return origin
-    return "inside the engine"
+    return noted("inside the engine")
 
 
 def _decide(seen: list[Candidate]) -> tuple[str, list[Candidate]]:
@@ -240,10 +249,12 @@ def _decide(seen: list[Candidate]) -> tuple[str, list[Candidate]]:
     for each in seen:
         why = each.why
         if each.engine == chosen:
-            why = "chosen: the fastest that agrees with fp32"
+            why = noted("chosen: the fastest that agrees with fp32")
+        elif each in as_fast:
+            why = noted("agrees with fp32; as fast as {engine}, further from fp32", engine=chosen)
         elif each.accepted:
-            why = "agrees with fp32; " + (f"as fast as {chosen}, further from fp32" if each in as_fast else "slower")
+            why = noted("agrees with fp32; slower")
         elif not why:
-            why = f"slower than {chosen}; its agreement was not looked at"
+            why = noted("slower than {engine}; its agreement was not looked at", engine=chosen)
         told.append(replace(each, why=why))
     return chosen, told

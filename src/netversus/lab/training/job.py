@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ import safetensors
 import safetensors.torch
 import torch
 
-from netversus.errors import CellError, RunFolderError, SpecError, WeightsError
+from netversus.errors import RunFolderError, SpecError, WeightsError
 from netversus.files import write_atomic
 from netversus.lab.contenders.load import load
-from netversus.lab.contenders.spec import SCRATCH
+from netversus.lab.contenders.spec import SCRATCH, parse
 from netversus.lab.data.dataset import Dataset
-from netversus.lab.devices import out_of_memory
 from netversus.lab.training.checkpoint import Checkpoints, Pace
 from netversus.lab.training.classes import scarce_classes
 from netversus.lab.training.distributed import World
@@ -29,6 +27,7 @@ from netversus.lab.training.judge import answers, pixels, resident
 from netversus.lab.training.model_card import Trained, model_card
 from netversus.lab.training.order import sample_order
 from netversus.lab.training.recipe import Recipe
+from netversus.lab.training.room import fitting
 from netversus.lab.training.trainee import Trainee
 from netversus.records import ContenderCard
 
@@ -98,7 +97,7 @@ def train_alone(
         return _finished(job, world, say)
     for line in scarce_classes(job.data.split("train").labels, job.data.card.classes):
         say(line)
-    with _fitting(job.recipe.batch):
+    with fitting(job.recipe.batch):
         trainee = _trainee(job, device, world)
         checkpoints = Checkpoints(job.folder / STATE, job.config(world), warn=say)
         state = checkpoints.newest(device)
@@ -116,10 +115,17 @@ def _refuse(job: Job) -> None:
     if not job.card.untrained:
         raise WeightsError(
             f"{job.card.name} has weights already; training starts from scratch",
-            hint=f"write {job.card.architecture}@{SCRATCH}",
+            hint=f"write {_scratch(job.card)}",
         )
     if job.card.source not in ("torchvision", "timm"):
         raise SpecError(f"{job.card.name} cannot be named by a file: torchvision's and timm's networks can")
+
+
+def _scratch(card: ContenderCard) -> str:
+    """The spec of a contender with random weights, where it could have those."""
+    if card.source not in ("torchvision", "timm"):
+        return f"{card.architecture}@{SCRATCH}"
+    return replace(parse(card.spec), weights=SCRATCH, engine="").canonical
 
 
 def _finished(job: Job, world: World, say: Callable[[str], None]) -> Trained:
@@ -185,10 +191,12 @@ def _write(job: Job, trainee: Trainee, trained: Trained) -> None:
 
 
 def spec(job: Job) -> str:
-    """The contender that came out of it, as `compare` takes it: with its architecture and preprocessing."""
+    """The contender that came out of it, as `compare` takes it: with its architecture, its shape where that is not the
+    library's, and its preprocessing."""
     prepared = job.card.preprocessing
     settings = {
         "arch": f"{job.card.source}:{job.card.architecture}",
+        **parse(job.card.spec).settings,
         "crop": str(prepared.crop),
         "interpolation": prepared.interpolation,
         "mean": ",".join(f"{value:g}" for value in prepared.mean),
@@ -197,20 +205,3 @@ def spec(job: Job) -> str:
     if prepared.resize is not None:
         settings["resize"] = str(prepared.resize)
     return f"file:{job.weights}?" + "&".join(f"{name}={value}" for name, value in settings.items())
-
-
-@contextmanager
-def _fitting(batch: int) -> Iterator[None]:
-    """What needs memory for a batch.
-
-    Raises:
-        CellError: there is too little.
-    """
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        if not out_of_memory(error):
-            raise
-        raise CellError(
-            f"a batch of {batch} images does not fit in memory", hint=f"ask for batch={batch // 2}"
-        ) from error

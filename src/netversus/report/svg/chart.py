@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from netversus.errors import NetversusError
 from netversus.exhibits import Chart, Series
+from netversus.messages import say
 from netversus.report.svg.element import markup
 from netversus.report.svg.marker import identities
 from netversus.report.svg.plane import draw_plane
@@ -46,10 +47,10 @@ def drawn_part(chart: Chart) -> str:
     """What the picture leaves out, in words; empty where it shows all."""
     rows = len(categories(chart))
     if in_rows(chart) and rows > MOST_ROWS:
-        return f"The picture shows the first {MOST_ROWS} of {rows:,}; the table holds all."
+        return say("The picture shows the first {n} of {rows}; the table holds all.", n=MOST_ROWS, rows=f"{rows:,}")
     points = max((len(series.x) for series in chart.series), default=0)
     if not in_rows(chart) and points > MOST_POINTS:
-        return f"The picture shows every {-(-points // MOST_POINTS)}th point; the table holds all."
+        return say("The picture shows every {n}th point; the table holds all.", n=-(-points // MOST_POINTS))
     return ""
 
 

@@ -7,6 +7,7 @@ from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
+from netversus.messages import in_a_row, say
 from netversus.quantities import effect_text, interval_text, margin_text
 from netversus.records import Direction, Finding, Scale, Verdict
 from netversus.report.svg.element import add, markup, picture
@@ -29,7 +30,7 @@ def draw_interval(finding: Finding, looks: tuple[Identity, Identity]) -> Markup:
     low, estimate, high, margin = spans
     ends = [abs(end) for end in (low, high) if isfinite(end)]
     reach = 1.12 * max([abs(estimate), 1.3 * margin, *ends]) or 1.0
-    root = picture(WIDTH, HEIGHT, "Interval", _description(finding), class_="interval")
+    root = picture(WIDTH, HEIGHT, say("Interval"), _description(finding), class_="interval")
     _draw_ground(root, margin, reach)
     _draw_span(root, _place(low, reach), _place(high, reach))
     best = {Verdict.A_BETTER: looks[0], Verdict.B_BETTER: looks[1]}.get(finding.verdict)
@@ -84,7 +85,14 @@ def _description(finding: Finding) -> str:
     assert finding.effect is not None
     said = effect_text(finding.effect, finding.scale, finding.unit)
     interval = interval_text(finding.effect, finding.scale, finding.unit)
-    words = f"{finding.b} against {finding.a}: {said}, {100 * finding.effect.level:.4g} % interval {interval}"
-    if finding.margin:
-        words += f", margin ± {margin_text(finding.margin, finding.scale, finding.unit)}"
-    return words
+    words = say(
+        "{b} against {a}: {said}, {level} % interval {interval}",
+        b=finding.b,
+        a=finding.a,
+        said=said,
+        level=f"{100 * finding.effect.level:.4g}",
+        interval=interval,
+    )
+    if not finding.margin:
+        return words
+    return in_a_row([words, say("margin ± {margin}", margin=margin_text(finding.margin, finding.scale, finding.unit))])

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from netversus.messages import noted
 from netversus.records import Direction, Question, Role, Scale
 from netversus.study import Cost, Fit, Need, Options, Sequential, Study, Work
 
@@ -49,7 +50,7 @@ def _fit(options: AccuracyOptions, work: Work, seconds: float) -> Fit:
     images = min(wanted, max(FEWEST_IMAGES, int(seconds / work.infer_seconds)))
     if images == wanted:
         return Fit(options)
-    cut = f"accuracy: {images:,} of {wanted:,} test images fit the budget"
+    cut = noted("accuracy: {n} of {total} test images fit the budget", n=f"{images:,}", total=f"{wanted:,}")
     return Fit(options.model_copy(update={"images": images}), (cut,))
 
 

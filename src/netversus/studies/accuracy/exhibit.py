@@ -8,19 +8,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.messages import clauses, say
 from netversus.statistics.proportions import above_chance
-from netversus.study import Evidence
+from netversus.studies.accuracy.disagreement import disagreements
+from netversus.study import LEFT_OUT, Evidence
 
 BINS = 10
+SHOWN = 10  # unreadable images that are named
 
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     """Tables and charts of one accuracy study."""
     yield _levels(evidence)
     yield from _agreement(evidence)
+    yield from disagreements(evidence)
     yield from _reliability(evidence)
     yield from _engines(evidence)
     yield from _decoding(evidence)
+    yield from _left_out(evidence)
 
 
 def _levels(evidence: Evidence) -> Table:
@@ -35,19 +40,21 @@ def _levels(evidence: Evidence) -> Table:
                 interval = f"[{100 * test.proportion.low:.1f}, {100 * test.proportion.high:.1f}]"
                 rows.append((card.name, str(seed), n, 100 * right / n, interval, test.p_value))
     return Table(
-        title="Each contender's own top-1",
+        title=say("Each contender's own top-1"),
         columns=(
-            "contender",
-            "seed",
-            "images",
-            "top-1 (%)",
-            "95 % interval",
-            f"p, above {100 * chance:.1f} %",
+            say("contender"),
+            say("seed"),
+            say("images"),
+            say("top-1 (%)"),
+            say("95 % interval"),
+            say("p, above {chance} %", chance=f"{100 * chance:.1f}"),
         ),
         rows=tuple(rows),
         formats=("", "", ",d", ".1f", "", ".2g"),
-        note="Clopper-Pearson interval; exact binomial test against guessing evenly. "
-        "Overlapping intervals do not mean that two contenders are equal: the paired difference decides.",
+        note=say(
+            "Clopper-Pearson interval; exact binomial test against guessing evenly. "
+            "Overlapping intervals do not mean that two contenders are equal: the paired difference decides."
+        ),
     )
 
 
@@ -66,8 +73,8 @@ def _agreement(evidence: Evidence) -> Iterator[Table]:
             rows.append((a.name, b.name, *counts))
     if rows:
         yield Table(
-            title="The same images, both contenders",
-            columns=("A", "B", "both right", "only A right", "only B right", "both wrong"),
+            title=say("The same images, both contenders"),
+            columns=("A", "B", say("both right"), say("only A right"), say("only B right"), say("both wrong")),
             rows=tuple(rows),
             formats=("", "", ",d", ",d", ",d", ",d"),
         )
@@ -90,14 +97,14 @@ def _reliability(evidence: Evidence) -> Iterator[Chart]:
             )
         )
     if lines:
-        lines.append(Series(name="perfectly calibrated", x=(0.0, 100.0), y=(0.0, 100.0)))
+        lines.append(Series(name=say("perfectly calibrated"), x=(0.0, 100.0), y=(0.0, 100.0)))
         yield Chart(
-            title="Can the confidence be believed?",
+            title=say("Can the confidence be believed?"),
             kind="line",
-            x_label="mean confidence (%)",
-            y_label="top-1 (%)",
+            x_label=say("mean confidence (%)"),
+            y_label=say("top-1 (%)"),
             series=tuple(lines),
-            description="Accuracy against confidence in bins of at least five images; on the diagonal they agree.",
+            description=say("Accuracy against confidence in bins of at least five images; on the diagonal they agree."),
             y_from_zero=True,
         )
 
@@ -112,16 +119,22 @@ def _engines(evidence: Evidence) -> Iterator[Table]:
         told = json.loads(record)
         for each in told["candidates"]:
             seconds = each.get("seconds")
-            flips = f"{each['flips']} of {each['judged']}" if each.get("flips") is not None else "–"
-            why = each.get("why") or ("as asked" if each["engine"] == told["engine"] else "")
+            judged = each.get("flips") is not None
+            flips = say("{n} of {all}", n=each["flips"], all=each["judged"]) if judged else "–"
+            why = each.get("why") or (say("as asked") if each["engine"] == told["engine"] else "")
             rows.append((card.name, each["engine"], seconds and 1e3 * seconds, each.get("compile_seconds"), flips, why))
     if rows:
         yield Table(
-            title="What the contenders were run on",
-            columns=("contender", "engine", "ms an image", "preparing (s)", "first answers changed", "why"),
+            title=say("What the contenders were run on"),
+            columns=(
+                *(say("contender"), say("engine"), say("ms an image"), say("preparing (s)")),
+                *(say("first answers changed"), say("why")),
+            ),
             rows=tuple(rows),
             formats=("", "", ".3g", ".3g", "", ""),
-            note="Beside fp32 by torch, on some of the run's own images. No time that is judged holds the preparing.",
+            note=say(
+                "Beside fp32 by torch, on some of the run's own images. No time that is judged holds the preparing."
+            ),
         )
 
 
@@ -130,4 +143,26 @@ def _decoding(evidence: Evidence) -> Iterator[Text]:
     records = (evidence.artifact("decoding.json", card.name) for card in evidence.contenders)
     told = next((json.loads(record) for record in records if record), None)
     if told:
-        yield Text(f"The images were decoded by the method {told['method']}. Tried: {'; '.join(told['tried'])}.")
+        tried = clauses(told["tried"])
+        yield Text(
+            say("The images were decoded by the method {method}. Tried: {tried}.", method=told["method"], tried=tried)
+        )
+
+
+def _left_out(evidence: Evidence) -> Iterator[Text]:
+    """The images that turned out to be unreadable while they were read, named."""
+    records = (evidence.artifact(LEFT_OUT, card.name) for card in evidence.contenders)
+    found: dict[str, str] = {}
+    for record in records:
+        found |= json.loads(record) if record else {}
+    if found:
+        shown = "; ".join(list(found.values())[:SHOWN]) + ("; ..." if len(found) > SHOWN else "")
+        yield Text(
+            say("1 image could not be read and was left out for every contender: {shown}.", shown=shown)
+            if len(found) == 1
+            else say(
+                "{n} images could not be read and were left out for every contender: {shown}.",
+                n=f"{len(found):,}",
+                shown=shown,
+            )
+        )

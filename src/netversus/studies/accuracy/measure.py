@@ -8,13 +8,16 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from netversus.errors import CellError
+from netversus.errors import CellError, DataError
 from netversus.lab.bench import Bench
 from netversus.lab.evaluation import Batch, batches, predict
 from netversus.lab.pipeline.method import EXACT, Method
 from netversus.lab.pipeline.parity import Parity, choose
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
+from netversus.studies.accuracy.album import Album
+from netversus.studies.accuracy.mistakes import FILE as MISTAKES
+from netversus.study import LEFT_OUT
 
 DECODING = "decoding.json"
 METRICS = ("top1", "top5", "nll", "brier", "confidence", "predicted")
@@ -34,16 +37,32 @@ def measure(bench: Bench) -> Iterator[Emission]:
     method, tried = (EXACT, ()) if bench.options.exact else choose(images, order, shapes)
     yield from _told(bench, method, tried)
     cache = bench.data.card.digest if bench.options.cache else None
+    albums = {card.name: Album(card, images, bench.kept(card.name, MISTAKES)) for card in bench.contenders}
+    left_out: dict[str, str] = {}
     for batch in batches(
-        images, order, bench.options.batch, bench.device, preprocessings=shapes, method=method, cache=cache
+        images,
+        order,
+        bench.options.batch,
+        bench.device,
+        preprocessings=shapes,
+        method=method,
+        cache=cache,
+        leave_out=True,
     ):
+        if batch.left_out:
+            left_out |= batch.left_out
+            yield from (Artifact(LEFT_OUT, json.dumps(left_out).encode(), card.name) for card in bench.contenders)
         for card in bench.contenders:
-            if not _stored(bench, card, batch):
+            if batch.ids and not _stored(bench, card, batch):
                 logits = predict(models[card.name], batch.inputs(card.preprocessing))
-                yield from observe(card, batch, logits)
+                seen = list(observe(card, batch, logits))
+                yield from albums[card.name].add(batch, logits.argmax(dim=1))  # first: a resumed cell asks for `seen`
+                yield from seen
         yield Progress(batch.stop, len(order), "images")
         if bench.enough():
             return
+    if len(left_out) == len(order):
+        raise DataError(f"none of {len(order):,} images could be read, first {next(iter(left_out.values()))}")
 
 
 def _told(bench: Bench, method: Method, tried: Sequence[Parity]) -> Iterator[Artifact]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from netversus.messages import noted
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Fit, Need, Options, Study, Work
 
@@ -85,9 +86,12 @@ def _fit(options: FactorsOptions, work: Work, seconds: float) -> Fit:
             break
     if fitted == options:
         return Fit(options)
-    cut = (
-        f"factors: {fitted.trials} of {options.trials} trials a contender, "
-        f"{fitted.samples:,} of {options.samples:,} samples a trial fit the budget"
+    cut = noted(
+        "factors: {trials} of {planned} trials a contender, {samples} of {all_samples} samples a trial fit the budget",
+        trials=fitted.trials,
+        planned=options.trials,
+        samples=f"{fitted.samples:,}",
+        all_samples=f"{options.samples:,}",
     )
     return Fit(fitted, (cut,))
 

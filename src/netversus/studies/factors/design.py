@@ -11,15 +11,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from netversus.messages import template
 from netversus.studies.factors import FactorsOptions
 
-LEARNING_RATE, WEIGHT_DECAY, AUGMENTATION = "learning rate", "weight decay", "augmentation"
-BATCH, DATA, ARCHITECTURE = "batch", "data", "architecture"
+LEARNING_RATE, WEIGHT_DECAY = template("learning rate"), template("weight decay")
+AUGMENTATION, BATCH = template("augmentation"), template("batch")
+DATA, ARCHITECTURE = template("data"), template("architecture")
 FACTORS = (LEARNING_RATE, WEIGHT_DECAY, AUGMENTATION, BATCH, DATA)
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "the data set": (DATA,),
-    "the architecture": (ARCHITECTURE,),
-    "the hyper-parameters": (LEARNING_RATE, WEIGHT_DECAY, AUGMENTATION, BATCH),
+    template("the data set"): (DATA,),
+    template("the architecture"): (ARCHITECTURE,),
+    template("the hyper-parameters"): (LEARNING_RATE, WEIGHT_DECAY, AUGMENTATION, BATCH),
 }
 _MANY_TRIALS = 1000  # more than a design has: the seeds of two runs' seeds do not meet
 

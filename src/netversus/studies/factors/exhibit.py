@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from netversus.errors import StatisticsError
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.messages import clauses, listed, noted, say, sentences, template, told
+from netversus.quantities import percent
 from netversus.statistics.anova import BETWEEN, Anova, Term, anova
 from netversus.studies.factors.design import ARCHITECTURE, FACTORS, GROUPS, levels
 from netversus.study import Evidence
@@ -33,7 +35,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     try:
         table = analysed(trials)
     except StatisticsError as error:
-        yield Text(f"What matters more cannot be told from these trials: {error}.")
+        yield Text(say("What matters more cannot be told from these trials: {reason}.", reason=told(str(error))))
     else:
         yield Text(answer(table))
         yield _shares(table)
@@ -66,7 +68,7 @@ def analysed(trials: Trials) -> Anova:
     """
     alone = anova(trials.top1, trials.factors)
     if alone.freedom < FEWEST_TO_JUDGE:
-        raise StatisticsError(f"{alone.n} trials are too few")
+        raise StatisticsError(noted("{n} trials are too few", n=alone.n))
     try:
         paired = anova(trials.top1, trials.factors, pairs=True)
     except StatisticsError:
@@ -79,19 +81,29 @@ def answer(table: Anova) -> str:
     terms = [table.pooled(group, members) for group, names in GROUPS.items() if (members := _present(table, names))]
     terms.sort(key=_share, reverse=True)
     first, *others = terms
-    text = (
-        f"Within the ranges tried, {first.name} mattered most: {_percent(first)} of the differences between the trials"
+    shares = (say("{factor}: {share}", factor=say(term.name), share=_percent(term)) for term in others)
+    text = say(
+        "Within the ranges tried, {factor} mattered most: {shares}. The rest is interplay and chance.",
+        factor=say(first.name),
+        shares=clauses([say("{share} of the differences between the trials", share=_percent(first)), *shares]),
     )
-    text = "; ".join([text, *(f"{term.name}: {_percent(term)}" for term in others)])
-    text += ". The rest is interplay and chance."
+    return sentences(text, _doubt(first, others))
+
+
+def _doubt(first: Term, others: Sequence[Term]) -> str:
+    """What stands against the order of the terms; empty where it is settled."""
     if first.low is None:
-        return f"{text} Nothing is left to chance, by which that could be judged."
+        return say("Nothing is left to chance, by which that could be judged.")
     if first.low == 0:
-        return f"{text} Even the largest share could be chance."
-    close = [t.name for t in others if t.high is not None and t.high >= first.low]
-    if close:
-        return f"{text} The intervals of {first.name} and {' and '.join(close)} overlap: their order is not settled."
-    return text
+        return say("Even the largest share could be chance.")
+    close = [say(t.name) for t in others if t.high is not None and t.high >= first.low]
+    if not close:
+        return ""
+    return say(
+        "The intervals of {first} and {others} overlap: their order is not settled.",
+        first=say(first.name),
+        others=listed(close),
+    )
 
 
 def _present(table: Anova, names: Sequence[str]) -> list[str]:
@@ -105,35 +117,43 @@ def _share(term: Term) -> float:
 
 def _percent(term: Term) -> str:
     if term.low is None or term.high is None:
-        return f"{100 * _share(term):.0f} %"
-    return f"{100 * _share(term):.0f} % ({100 * term.low:.0f} to {100 * term.high:.0f} %)"
+        return percent(_share(term))
+    low, high = f"{100 * term.low:.0f}", f"{100 * term.high:.0f}"
+    return say("{share} ({low} to {high} %)", share=percent(_share(term)), low=low, high=high)
 
 
 def _shares(table: Anova) -> Chart:
     pairs = [term.name for term in table.terms if BETWEEN in term.name]
     terms = [term for term in table.terms if BETWEEN not in term.name]
-    terms += [table.pooled("interplay of two", pairs)] if pairs else []
+    terms += [table.pooled(template("interplay of two"), pairs)] if pairs else []
     sure = all(term.low is not None for term in terms)
     return Chart(
-        title="What explains the differences between the trials?",
+        title=say("What explains the differences between the trials?"),
         kind="bar",
-        x_label="factor",
-        y_label="share of the variance (%)",
+        x_label=say("factor"),
+        y_label=say("share of the variance (%)"),
         series=(
             Series(
-                name="share explained",
-                x=tuple(term.name for term in terms),
+                name=say("share explained"),
+                x=tuple(_term(term.name) for term in terms),
                 y=tuple(100 * _share(term) for term in terms),
                 low=tuple(100 * (term.low or 0.0) for term in terms) if sure else (),
                 high=tuple(100 * (term.high or 0.0) for term in terms) if sure else (),
             ),
         ),
-        description="Omega squared of each factor, with its interval: the share of the variance of top-1 between the "
-        "trials that the factor explains, corrected for what chance alone would give."
+        description=say(
+            "Omega squared of each factor, with its interval: the share of the variance of top-1 between the trials "
+            "that the factor explains, corrected for what chance alone would give."
+        )
         if sure
-        else "Eta squared of each factor: the share of the squares, with nothing left to chance.",
+        else say("Eta squared of each factor: the share of the squares, with nothing left to chance."),
         y_from_zero=True,
     )
+
+
+def _term(name: str) -> str:
+    """A factor, or two whose interplay is meant."""
+    return BETWEEN.join(say(factor) for factor in name.split(BETWEEN))
 
 
 def _table(table: Anova) -> Table:
@@ -141,25 +161,29 @@ def _table(table: Anova) -> Table:
     for t in sorted(table.terms, key=lambda term: -term.squares):
         between = None if t.low is None or t.high is None else f"[{100 * t.low:.1f}, {100 * t.high:.1f}]"
         omega = None if t.omega is None else 100 * t.omega
-        rows.append((t.name, t.freedom, t.squares, t.f, t.p_value, 100 * t.eta, omega, between))
+        rows.append((_term(t.name), t.freedom, t.squares, t.f, t.p_value, 100 * t.eta, omega, between))
     rest = 100 * table.squares / table.total
-    rows.append(("chance, and interplay of three and more", table.freedom, table.squares, None, None, rest, None, None))
+    chance = say("chance, and interplay of three and more")
+    rows.append((chance, table.freedom, table.squares, None, None, rest, None, None))
     return Table(
-        title="Analysis of variance of the trials' top-1",
+        title=say("Analysis of variance of the trials' top-1"),
         columns=(
-            "term",
-            "degrees of freedom",
-            "squares",
+            say("term"),
+            say("degrees of freedom"),
+            say("squares"),
             "F",
             "p",
             "eta² (%)",
             "omega² (%)",
-            f"{100 * table.level:g} % interval",
+            say("{level} % interval", level=f"{100 * table.level:g}"),
         ),
         rows=tuple(rows),
         formats=("", "d", ".4f", ".2f", ".2g", ".1f", ".1f", ""),
-        note=f"{table.n} trials, sums of squares of type II. The p-values are not corrected for their number: they "
-        "describe, and decide nothing.",
+        note=say(
+            "{n} trials, sums of squares of type II. The p-values are not corrected for their number: they describe, "
+            "and decide nothing.",
+            n=table.n,
+        ),
     )
 
 
@@ -168,10 +192,10 @@ def _levels(trials: Trials) -> Table:
     for name, column in trials.factors.items():
         for level in dict.fromkeys(column):
             chosen = trials.top1[[each == level for each in column]]
-            rows.append((name, level, len(chosen), 100 * float(chosen.mean())))
+            rows.append((say(name), level, len(chosen), 100 * float(chosen.mean())))
     return Table(
-        title="The mean of each level, over all other settings",
-        columns=("factor", "level", "trials", "top-1 (%)"),
+        title=say("The mean of each level, over all other settings"),
+        columns=(say("factor"), say("level"), say("trials"), say("top-1 (%)")),
         rows=tuple(rows),
         formats=("", "", ",d", ".1f"),
     )
@@ -188,9 +212,19 @@ def _ranges(evidence: Evidence) -> Table:
                 points = (100 * np.quantile(top1.values, (0, 0.5, 1))).tolist()
                 rows.append((card.name, str(seed), len(top1.units), int(diverged.values.sum()), *points))
     return Table(
-        title="How far each contender moves with its settings",
-        columns=("contender", "seed", "trials", "diverged", "lowest (%)", "median (%)", "highest (%)"),
+        title=say("How far each contender moves with its settings"),
+        columns=(
+            say("contender"),
+            say("seed"),
+            say("trials"),
+            say("diverged"),
+            say("lowest (%)"),
+            say("median (%)"),
+            say("highest (%)"),
+        ),
         rows=tuple(rows),
         formats=("", "", ",d", ",d", ".1f", ".1f", ".1f"),
-        note="Top-1 on images held out of the train split. The highest of several trials is flattered by the choice.",
+        note=say(
+            "Top-1 on images held out of the train split. The highest of several trials is flattered by the choice."
+        ),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from netversus.lab.rates import MACS_A_SECOND
+from netversus.messages import noted
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Fit, Need, Options, Study, Work
 
@@ -117,7 +118,7 @@ def _fit(options: ScalingOptions, work: Work, seconds: float) -> Fit:
         shorter, words = cut(fitted, work, seconds)
         if shorter != fitted:
             fitted = shorter
-            cuts.append(f"scaling: {words} fit the budget")
+            cuts.append(noted("scaling: {what} fit the budget", what=words))
     return Fit(fitted, tuple(cuts))
 
 
@@ -127,7 +128,9 @@ Cut = tuple[ScalingOptions, str]
 def _fewer_blocks(options: ScalingOptions, work: Work, seconds: float) -> Cut:
     none, one = (_cost(options.model_copy(update={"blocks": n}), work).seconds for n in (0, 1))
     blocks = min(options.blocks, max(FEWEST_BLOCKS, int((seconds - none) / (one - none))))
-    return options.model_copy(update={"blocks": blocks}), f"{blocks} of {options.blocks} timing blocks"
+    return options.model_copy(update={"blocks": blocks}), noted(
+        "{n} of {total} timing blocks", n=blocks, total=options.blocks
+    )
 
 
 def _smaller_batches(options: ScalingOptions, work: Work, seconds: float) -> Cut:
@@ -135,34 +138,37 @@ def _smaller_batches(options: ScalingOptions, work: Work, seconds: float) -> Cut
     while len(kept) > 1 and kept[-1] > LARGEST_CUT_BATCH and _cost(fitted, work).seconds > seconds:
         kept.pop()
         fitted = options.model_copy(update={"batch": tuple(kept)})
-    return fitted, f"batches up to {kept[-1]} of {max(options.batch)}"
+    return fitted, noted("batches up to {n} of {total}", n=kept[-1], total=max(options.batch))
 
 
 def _fewer_images(options: ScalingOptions, work: Work, seconds: float) -> Cut:
     surplus = (_cost(options, work).seconds - seconds) / (_pixels(options) * work.infer_seconds)
     images = min(options.images, max(FEWEST_IMAGES, int(options.images - surplus)))
-    return options.model_copy(update={"images": images}), f"{images} of {options.images} images at each resolution"
+    said = noted("{n} of {total} images at each resolution", n=images, total=options.images)
+    return options.model_copy(update={"images": images}), said
 
 
 def _fewer_sides(options: ScalingOptions, _work: Work, _seconds: float) -> Cut:
     ends = tuple(sorted({min(options.resolution), max(options.resolution)}))
     kept = ends if len(options.resolution) > len(ends) else options.resolution
-    return options.model_copy(update={"resolution": kept}), f"{len(kept)} of {len(options.resolution)} resolutions"
+    said = noted("{n} of {total} resolutions", n=len(kept), total=len(options.resolution))
+    return options.model_copy(update={"resolution": kept}), said
 
 
 def _fewer_at_once(options: ScalingOptions, work: Work, seconds: float) -> Cut:
     fitted = options
     while fitted.at_once > 1 and _cost(fitted, work).seconds > seconds:
         fitted = fitted.model_copy(update={"at_once": fitted.at_once // 2})
-    return fitted, f"{fitted.at_once} of {options.at_once} images at once"
+    return fitted, noted("{n} of {total} images at once", n=fitted.at_once, total=options.at_once)
 
 
 def _one_call(options: ScalingOptions, _work: Work, _seconds: float) -> Cut:
-    return options.model_copy(update={"repetitions": 1}), f"1 of {options.repetitions} repetitions a turn"
+    said = noted("1 of {n} repetitions a turn", n=options.repetitions)
+    return options.model_copy(update={"repetitions": 1}), said
 
 
 def _no_roofline(options: ScalingOptions, _work: Work, _seconds: float) -> Cut:
-    return options.model_copy(update={"roofline": False}), "all but the machine's roofline"
+    return options.model_copy(update={"roofline": False}), noted("all but the machine's roofline")
 
 
 def _timed(metric: str, asks: str, scale: Scale, direction: Direction, margin: float = 0.0) -> Question:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netversus.exhibits import Scalar, Table
+from netversus.messages import say, template
 from netversus.statistics.powerlaw import fit_blocks
 from netversus.study import Evidence
 
@@ -59,15 +60,19 @@ def depth_curve(told: Mapping[str, Any]) -> Curve | None:
     """The reference ResNets."""
     seconds = {int(depth): each for depth, each in told.get("depths", {}).items()}
     sizes = tuple(sorted(seconds))
-    return Curve("ResNets, random weights", "depth", sizes, np.array([seconds[d] for d in sizes]).T) if sizes else None
+    return (
+        Curve(say("ResNets, random weights"), "depth", sizes, np.array([seconds[d] for d in sizes]).T)
+        if sizes
+        else None
+    )
 
 
 _WORDS = {
-    "resolution": "pixels of an image",
-    "batch": "images at once",
-    "threads": "threads",
-    "devices": "GPUs",
-    "depth": "depth of a ResNet",
+    "resolution": template("pixels of an image"),
+    "batch": template("images at once"),
+    "threads": template("threads"),
+    "devices": template("GPUs"),
+    "depth": template("depth of a ResNet"),
 }
 
 
@@ -75,29 +80,31 @@ def exponent_table(found: Sequence[Curve]) -> Table:
     """A row for each curve of two points or more."""
     rows = [_row(each) for each in found if len(each.sizes) > 1]
     return Table(
-        title="With which power the time of an image grows",
+        title=say("With which power the time of an image grows"),
         columns=(
-            "contender",
-            "with",
-            "from",
-            "to",
-            "exponent",
-            f"{100 * LEVEL:.0f} % interval",
-            "farthest point off the curve (%)",
-            "blocks",
+            say("contender"),
+            say("with"),
+            say("from"),
+            say("to"),
+            say("exponent"),
+            say("{level} % interval", level=f"{100 * LEVEL:.0f}"),
+            say("farthest point off the curve (%)"),
+            say("blocks"),
         ),
         rows=tuple(rows),
         formats=("", "", ",", ",", "+.3f", "", ".1f", ",d"),
-        note="Least squares through logarithms: time = c × size ^ exponent. 1 for the pixels means twice the pixels, "
-        "twice the time; 0 for the batch means that batches gain nothing; −1 for threads or GPUs means that none is "
-        "wasted. Student's t over timing blocks. Where points lie far off, it is no power law, and the exponent only "
-        "sums up this range.",
+        note=say(
+            "Least squares through logarithms: time = c × size ^ exponent. 1 for the pixels means twice the pixels, "
+            "twice the time; 0 for the batch means that batches gain nothing; −1 for threads or GPUs means that none "
+            "is wasted. Student's t over timing blocks. Where points lie far off, it is no power law, and the "
+            "exponent only sums up this range."
+        ),
     )
 
 
 def _row(each: Curve) -> tuple[Scalar, ...]:
     sizes = tuple(size**2 for size in each.sizes) if each.axis == "resolution" else each.sizes
     law = fit_blocks(sizes, each.seconds, LEVEL)
-    ends = f"[{law.interval.low:+.3f}, {law.interval.high:+.3f}]" if law.interval else "one block only"
+    ends = f"[{law.interval.low:+.3f}, {law.interval.high:+.3f}]" if law.interval else say("one block only")
     off = 100 * (law.misfit - 1) if len(sizes) > 2 else None  # any two points lie on a curve
-    return each.name, _WORDS[each.axis], sizes[0], sizes[-1], law.exponent, ends, off, len(each.seconds)
+    return each.name, say(_WORDS[each.axis]), sizes[0], sizes[-1], law.exponent, ends, off, len(each.seconds)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from netversus.exhibits import Chart, Exhibit, Series, Text
+from netversus.messages import say, template, told
+from netversus.quantities import percent
 from netversus.studies.scaling import NOTES
 from netversus.studies.scaling.curves import Curve, curves, depth_curve, exponent_table
 from netversus.studies.scaling.limits import limits
@@ -18,41 +21,47 @@ NOISY_BUSY = 0.25  # share of the machine that others used
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     """Remarks, exponents, curves, quality against cost, the roofline."""
-    told = json.loads(evidence.artifact(NOTES) or b"{}")
+    kept = json.loads(evidence.artifact(NOTES) or b"{}")
     by_axis = {axis: curves(evidence, axis) for axis in ("resolution", "batch", "threads", "devices")}
-    depth = depth_curve(told)
+    depth = depth_curve(kept)
     found = [*(each for several in by_axis.values() for each in several), *([depth] if depth else [])]
-    if told.get("busy", 0.0) > NOISY_BUSY:
+    if kept.get("busy", 0.0) > NOISY_BUSY:
         yield Text(
-            f"Others used {100 * told['busy']:.0f} % of the processors (more than {100 * NOISY_BUSY:.0f} % disturbs "
-            "timings): everything was timed in turns, so ratios and exponents hold better than single times."
+            say(
+                "Others used {busy} of the processors (more than {limit} disturbs timings): everything was timed in "
+                "turns, so ratios and exponents hold better than single times.",
+                busy=percent(kept["busy"]),
+                limit=percent(NOISY_BUSY),
+            )
         )
-    yield from (Text(note) for note in told.get("notes", ()))
+    yield from (Text(told(note)) for note in kept.get("notes", ()))
     if any(len(each.sizes) > 1 for each in found):
         yield exponent_table(found)
-    yield from _over_pixels(by_axis["resolution"], told)
+    yield from _over_pixels(by_axis["resolution"], kept)
     yield from tradeoff(evidence)
     yield from _over_batches(by_axis["batch"])
     for axis in ("threads", "devices"):
         yield from _speedup(by_axis[axis], axis)
-    yield from _over_depths(depth, told)
-    yield from limits(by_axis["batch"], told)
+    yield from _over_depths(depth, kept)
+    yield from limits(by_axis["batch"], kept)
 
 
-def _over_pixels(found: Sequence[Curve], told: Mapping[str, Any]) -> Iterator[Chart]:
+def _over_pixels(found: Sequence[Curve], kept: Mapping[str, Any]) -> Iterator[Chart]:
     """On linear axes: a straight line through the origin is the power 1."""
     shown = [each for each in found if len(each.sizes) > 1]
     if shown:
         yield Chart(
-            title="Time over resolution",
+            title=say("Time over resolution"),
             kind="line",
-            x_label="pixels of an image (thousands)",
-            y_label=f"time of an image (ms){_at_once(told)}",
+            x_label=say("pixels of an image (thousands)"),
+            y_label=_time_label(kept),
             series=tuple(
                 Series(each.name, tuple(size**2 / 1e3 for size in each.sizes), _milliseconds(each)) for each in shown
             ),
-            description="Median time of an image over its pixels. A straight line through the origin means that the "
-            "time is proportional to the pixels.",
+            description=say(
+                "Median time of an image over its pixels. A straight line through the origin means that the time is "
+                "proportional to the pixels."
+            ),
             y_from_zero=True,
         )
 
@@ -61,13 +70,15 @@ def _over_batches(found: Sequence[Curve]) -> Iterator[Chart]:
     shown = [each for each in found if len(each.sizes) > 1]
     if shown:
         yield Chart(
-            title="Time over batch",
+            title=say("Time over batch"),
             kind="line",
-            x_label="images at once",
-            y_label="time of an image (ms)",
+            x_label=say("images at once"),
+            y_label=say("time of an image (ms)"),
             series=tuple(Series(each.name, tuple(map(str, each.sizes)), _milliseconds(each)) for each in shown),
-            description="Median time of an image, by how many are shown at once. Where a line turns flat, larger "
-            "batches gain nothing.",
+            description=say(
+                "Median time of an image, by how many are shown at once. Where a line turns flat, larger batches gain "
+                "nothing."
+            ),
             y_from_zero=True,
         )
 
@@ -76,19 +87,44 @@ def _speedup(found: Sequence[Curve], axis: str) -> Iterator[Exhibit]:
     shown = [each for each in found if len(each.sizes) > 1]
     if not shown:
         return
-    what = "GPUs" if axis == "devices" else "threads"
+    sizes = tuple(map(str, shown[0].sizes))
     ideal = tuple(float(size / shown[0].sizes[0]) for size in shown[0].sizes)
     lines = [Series(each.name, tuple(map(str, each.sizes)), _faster(each)) for each in shown]
+    words = _SPEEDUPS[axis]
     yield Chart(
-        title=f"How many times as fast with more {what}",
+        title=say(words.title),
         kind="line",
-        x_label=what,
-        y_label=f"times as fast as with {shown[0].sizes[0]}",
-        series=(*lines, Series("nothing wasted", tuple(map(str, shown[0].sizes)), ideal)),
-        description=f"Images a second with more {what}, relative to the fewest. "
-        + ("Each GPU has as many images as one had alone." if axis == "devices" else "The batch stays the same."),
+        x_label=say(words.axis),
+        y_label=say("times as fast as with {n}", n=shown[0].sizes[0]),
+        series=(*lines, Series(say("nothing wasted"), sizes, ideal)),
+        description=say(words.description),
         y_from_zero=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Speedup:
+    """What is said of more of something."""
+
+    title: str
+    axis: str
+    description: str
+
+
+_SPEEDUPS = {
+    "threads": _Speedup(
+        title=template("How many times as fast with more threads"),
+        axis=template("threads"),
+        description=template("Images a second with more threads, relative to the fewest. The batch stays the same."),
+    ),
+    "devices": _Speedup(
+        title=template("How many times as fast with more GPUs"),
+        axis=template("GPUs"),
+        description=template(
+            "Images a second with more GPUs, relative to the fewest. Each GPU has as many images as one had alone."
+        ),
+    ),
+}
 
 
 def _faster(each: Curve) -> tuple[float, ...]:
@@ -97,16 +133,18 @@ def _faster(each: Curve) -> tuple[float, ...]:
     return tuple(ratios.medians.tolist())
 
 
-def _over_depths(depth: Curve | None, told: Mapping[str, Any]) -> Iterator[Chart]:
+def _over_depths(depth: Curve | None, kept: Mapping[str, Any]) -> Iterator[Chart]:
     if depth is not None and len(depth.sizes) > 1:
         yield Chart(
-            title="Time over depth: ResNets for reference",
+            title=say("Time over depth: ResNets for reference"),
             kind="line",
-            x_label="layers with weights",
-            y_label=f"time of an image (ms){_at_once(told)}",
+            x_label=say("layers with weights"),
+            y_label=_time_label(kept),
             series=(Series(depth.name, tuple(map(float, depth.sizes)), _milliseconds(depth)),),
-            description="torchvision's ResNets with random weights, in eager fp32, at the first contender's "
-            "resolution, timed in turns with the contenders. Those up to 34 have basic blocks, the others bottlenecks.",
+            description=say(
+                "torchvision's ResNets with random weights, in eager fp32, at the first contender's resolution, timed "
+                "in turns with the contenders. Those up to 34 have basic blocks, the others bottlenecks."
+            ),
             y_from_zero=True,
         )
 
@@ -115,5 +153,7 @@ def _milliseconds(each: Curve) -> tuple[float, ...]:
     return tuple((1e3 * each.medians).tolist())
 
 
-def _at_once(told: Mapping[str, Any]) -> str:
-    return f", {told['at_once']} at once" if "at_once" in told else ""
+def _time_label(kept: Mapping[str, Any]) -> str:
+    if "at_once" in kept:
+        return say("time of an image (ms), {n} at once", n=kept["at_once"])
+    return say("time of an image (ms)")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import floor
 
+from netversus.messages import noted
 from netversus.studies.scaling import ScalingOptions
 
 STEP = 32
@@ -36,12 +37,13 @@ class Point:
 
     def __str__(self) -> str:
         """In words, for a remark."""
+        size = f"{self.size:g}"
         return {
-            "resolution": f"{self.size:g} times the resolution",
-            "batch": f"Batch {self.size:g}",
-            "threads": f"{self.size:g} threads",
-            "devices": f"{self.size:g} devices",
-            "depth": f"ResNet-{self.size:g}",
+            "resolution": noted("{n} times the resolution", n=size),
+            "batch": noted("Batch {n}", n=size),
+            "threads": noted("{n} threads", n=size),
+            "devices": noted("{n} devices", n=size),
+            "depth": f"ResNet-{size}",
         }[self.axis]
 
 

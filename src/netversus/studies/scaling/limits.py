@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from netversus.exhibits import Exhibit, Scalar, Table, Text
+from netversus.messages import in_a_row, say
 from netversus.studies.scaling.curves import Curve
 from netversus.studies.scaling.roof import Counted, Machine, bound_by_memory, roof
 
@@ -26,25 +27,42 @@ def limits(batches: Sequence[Curve], told: Mapping[str, Any]) -> Iterator[Exhibi
 
 
 def _machine_words(machine: Machine, told: Mapping[str, Any]) -> str:
-    peaks = ", ".join(f"{peak / GIGA:,.0f} GFLOP/s in {precision}" for precision, peak in machine.peaks.items())
-    where = "" if told["device"] != "cpu" else f" with {told['threads']} threads"
-    return (
-        f"At its best this machine ({told['device']}{where}) reached {peaks}, in a large matrix product, and "
-        f"{machine.bandwidth / GIGA:,.1f} GB/s in a copy of memory: measured in this run, beside the contenders."
+    peaks = in_a_row(
+        say("{peak} GFLOP/s in {precision}", peak=f"{peak / GIGA:,.0f}", precision=precision)
+        for precision, peak in machine.peaks.items()
+    )
+    device, bandwidth = told["device"], f"{machine.bandwidth / GIGA:,.1f}"
+    if device == "cpu":
+        device = say("{device} with {threads} threads", device=device, threads=told["threads"])
+    return say(
+        "At its best this machine ({device}) reached {peaks}, in a large matrix product, and {bandwidth} GB/s in a "
+        "copy of memory: measured in this run, beside the contenders.",
+        device=device,
+        peaks=peaks,
+        bandwidth=bandwidth,
     )
 
 
 def _table(machine: Machine, rows: Sequence[tuple[Scalar, ...]]) -> Table:
-    shares = tuple(f"share of the {precision} roof (%)" for precision in machine.peaks)
+    shares = tuple(say("share of the {precision} roof (%)", precision=precision) for precision in machine.peaks)
     return Table(
-        title="How near the limit: the roofline",
-        columns=("contender", "batch", "reached (GFLOP/s)", "FLOP a byte (fp32)", "limit (fp32)", *shares),
+        title=say("How near the limit: the roofline"),
+        columns=(
+            say("contender"),
+            say("batch"),
+            say("reached (GFLOP/s)"),
+            say("FLOP a byte (fp32)"),
+            say("limit (fp32)"),
+            *shares,
+        ),
         rows=tuple(rows),
         formats=("", ",d", ",.1f", ",.1f", "", *(".1f" for _ in shares)),
-        note="The roof is the smaller of the peak of arithmetic and the intensity times the bandwidth (Williams et al. "
-        "2009). A multiply-add is two operations. Counted as moved: each layer's input, weights and output, once. "
-        "Results that stay in a cache are not moved, and a contender in bf16 or int8 does more than fp32 allows: a "
-        "share can then exceed 100 %. Look at the column of the precision that the contender runs in.",
+        note=say(
+            "The roof is the smaller of the peak of arithmetic and the intensity times the bandwidth (Williams et al. "
+            "2009). A multiply-add is two operations. Counted as moved: each layer's input, weights and output, once. "
+            "Results that stay in a cache are not moved, and a contender in bf16 or int8 does more than fp32 allows: a "
+            "share can then exceed 100 %. Look at the column of the precision that the contender runs in."
+        ),
     )
 
 
@@ -55,6 +73,6 @@ def _rows(each: Curve, counted: Counted, machine: Machine) -> Iterator[tuple[Sca
         seconds = each.seconds_at(batch)
         if seconds:
             reached = counted.flops / seconds
-            limit = "memory" if bound_by_memory(machine, counted, batch, "fp32") else "arithmetic"
+            limit = say("memory") if bound_by_memory(machine, counted, batch, "fp32") else say("arithmetic")
             shares = (100 * reached / roof(machine, counted, batch, precision) for precision in machine.peaks)
             yield each.name, batch, reached / GIGA, counted.intensity(batch, "fp32"), limit, *shares

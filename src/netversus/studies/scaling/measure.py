@@ -13,6 +13,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.timing.busy import others_busy
 from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.stopwatch import Stopwatch
+from netversus.messages import noted
 from netversus.provenance import usable_cores
 from netversus.records import Artifact, ContenderCard, Emission, Progress
 from netversus.studies.scaling import NOTES
@@ -175,7 +176,8 @@ def _notes(bench: Bench, contenders: Sequence[_Contender], done: Mapping[str, St
         try:
             counted[each.card.name] = _counted(bench, each)
         except Exception as error:  # noqa: BLE001 (a network of the user's own may do anything)
-            notes.append(f"The operations of {each.card.name} could not be counted ({type(error).__name__}).")
+            of = {"contender": each.card.name, "error": type(error).__name__}
+            notes.append(noted("The operations of {contender} could not be counted ({error}).", **of))
     roof = done.get(ROOFLINE, Step())
     told = {
         "notes": notes,

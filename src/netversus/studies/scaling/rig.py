@@ -16,6 +16,7 @@ from netversus.errors import CellError
 from netversus.lab.devices import out_of_memory
 from netversus.lab.timing.stopwatch import Stopwatch, undisturbed
 from netversus.lab.timing.turns import turns
+from netversus.messages import noted, template
 from netversus.studies.scaling.grid import Point, Setup
 from netversus.studies.scaling.spread import replicas, run_on_all
 
@@ -72,7 +73,8 @@ class Rig:
             problem = self._problem(subject, subject.points[point]) if point in subject.points else ""
             if problem:
                 self.left_out.add(point)
-                self.notes.append(f"{point} was left out for all: {subject.name} {problem}.")
+                said = template("{point} was left out for all: {problem}.")
+                self.notes.append(noted(said, point=point, problem=noted(problem, contender=subject.name)))
                 self._free()
                 return
 
@@ -85,7 +87,9 @@ class Rig:
                 # The second call, which allocates nothing, tells how many calls fill a turn.
                 again = self.call(subject, setup)
         except Exception as error:  # noqa: BLE001 (every architecture and runtime refuses a size in its own way)
-            return "does not fit in memory" if out_of_memory(error) else f"does not take it ({type(error).__name__})"
+            if out_of_memory(error):
+                return template("{contender} does not fit in memory")
+            return template("{contender} does not take it ({error})").replace("{error}", type(error).__name__)
         calls = ceil(FILL_SECONDS / max(again, FILL_SECONDS / self.repetitions))
         self.calls[setup] = min(calls, self.calls.get(setup, self.repetitions))
         self._tried.add((subject.name, setup))

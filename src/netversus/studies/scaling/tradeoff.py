@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from netversus.exhibits import Chart, Exhibit, Scalar, Series, Table
+from netversus.messages import say
 from netversus.records import ContenderCard, Effect
 from netversus.statistics.pairing import Sample, only, pair
 from netversus.statistics.proportions import above_chance, tabulate, tango
@@ -37,13 +38,16 @@ def tradeoff(evidence: Evidence) -> Iterator[Exhibit]:
     series = [each for card, found in places if (each := _series(card, found)).x]
     if series:
         yield Chart(
-            title="What a resolution costs, and what it brings",
+            title=say("What a resolution costs, and what it brings"),
             kind="line",
-            x_label="time of an image (ms)",
-            y_label="top-1 (%)",
+            x_label=say("time of an image (ms)"),
+            y_label=say("top-1 (%)"),
             series=tuple(series),
-            description="Each point is a contender at one resolution. Of two points the higher one further left is the "
-            "better bargain. Bands: 95 % intervals of each share by itself.",
+            description=say(
+                "Each point is a contender at one resolution. Of two points the higher one further left is the better "
+                "bargain. Bands: {level} % intervals of each share by itself.",
+                level=f"{100 * LEVEL:.0f}",
+            ),
         )
 
 
@@ -72,22 +76,24 @@ def _series(card: ContenderCard, places: Sequence[Place]) -> Series:
 def _table(places: Sequence[tuple[ContenderCard, Sequence[Place]]]) -> Table:
     rows = [row for card, found in places for row in _rows(card, found)]
     return Table(
-        title="Top-1 at each resolution, beside the contender's own",
+        title=say("Top-1 at each resolution, beside the contender's own"),
         columns=(
-            "contender",
-            "side (px)",
-            "images",
-            "top-1 (%)",
-            "difference (points)",
-            f"{100 * LEVEL:.0f} % interval",
-            "ms an image",
-            "times the time",
+            say("contender"),
+            say("side (px)"),
+            say("images"),
+            say("top-1 (%)"),
+            say("difference (points)"),
+            say("{level} % interval", level=f"{100 * LEVEL:.0f}"),
+            say("ms an image"),
+            say("times the time"),
         ),
         rows=tuple(rows),
         formats=("", ",d", ",d", ".1f", "+.1f", "", ".3g", ".2f"),
-        note="The same images at every resolution, so differences are paired (Tango 1998), not corrected for their "
-        "number. The weights were trained at one resolution: that another does worse says nothing of weights trained "
-        "for it.",
+        note=say(
+            "The same images at every resolution, so differences are paired (Tango 1998), not corrected for their "
+            "number. The weights were trained at one resolution: that another does worse says nothing of weights "
+            "trained for it."
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from netversus.messages import noted, template
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Fit, Need, Options, Study, Work
 
@@ -122,11 +123,14 @@ def _with_blocks(options: SpeedOptions, work: Work, seconds: float) -> SpeedOpti
 def _cuts(asked: SpeedOptions, fitted: SpeedOptions) -> list[str]:
     cuts = []
     if fitted.blocks != asked.blocks:
-        cuts.append(f"speed: {fitted.blocks} of {asked.blocks} timing blocks fit the budget")
+        said = template("speed: {n} of {total} timing blocks fit the budget")
+        cuts.append(noted(said, n=fitted.blocks, total=asked.blocks))
     if fitted.batch != asked.batch:
-        cuts.append(f"speed: throughput at batch {fitted.judged_batch} instead of {asked.judged_batch} fits the budget")
+        said = template("speed: throughput at batch {n} instead of {wanted} fits the budget")
+        cuts.append(noted(said, n=fitted.judged_batch, wanted=asked.judged_batch))
     if fitted.repetitions != asked.repetitions:
-        cuts.append(f"speed: {fitted.repetitions} of {asked.repetitions} repetitions a turn fit the budget")
+        said = template("speed: {n} of {total} repetitions a turn fit the budget")
+        cuts.append(noted(said, n=fitted.repetitions, total=asked.repetitions))
     return cuts
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from netversus.exhibits import Chart, Exhibit, Scalar, Series, Table, Text
 from netversus.lab.timing.turns import turns
+from netversus.messages import in_a_row, listed, say, sentences, template, told
+from netversus.quantities import percent
 from netversus.records import ContenderCard
 from netversus.statistics.pairing import Sample, only, pair
 from netversus.statistics.ratios import OrderEffects, log_ratios, order_effects, ratio, signed_rank_p
@@ -25,7 +27,6 @@ FEWEST_FOR_P99 = 100  # of fewer calls the 99th percentile is the slowest one
 DISTURBED = 0.1  # how much slower a contender is after another's turn, as a share, before it is worth a word
 FEWEST_AFTERMATHS = 8  # of fewer, signed ranks cannot reject at 0.01
 BLOCK_METRICS = ("latency", "throughput")
-BETWEEN = "between the parts"
 MILLION = 1e6
 LEVEL = 0.95
 
@@ -35,14 +36,14 @@ Column = tuple[str, str, Callable[[ContenderCard], float | None]]
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     """Tables, charts and remarks of one speed study."""
-    told = json.loads(evidence.artifact(NOTES) or b"{}")
+    kept = json.loads(evidence.artifact(NOTES) or b"{}")
     timed = [card for card in evidence.contenders if evidence.series(card.name, "latency")]
     if not timed:
         return
-    yield Text(_trust(evidence, timed, told))
-    yield from (Text(note) for note in told.get("notes", ()))
+    yield Text(_trust(evidence, timed, kept))
+    yield from (Text(told(note)) for note in kept.get("notes", ()))
     yield from _disturbed(evidence, timed)
-    yield _levels(evidence, timed, told)
+    yield _levels(evidence, timed, kept)
     yield _over_time(evidence, timed)
     yield from _stages(evidence, timed)
     yield from _grid(evidence, timed)
@@ -50,31 +51,48 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield _steadiness(evidence, timed)
 
 
-def _trust(evidence: Evidence, timed: Sequence[ContenderCard], told: Mapping[str, Any]) -> str:
+def _trust(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str, Any]) -> str:
     """Whether the machine was quiet, said once, with the thresholds."""
     values = {(card.name, metric): _values(evidence, card, metric) for card in timed for metric in BLOCK_METRICS}
     scatters = {key: scatter(seen) for key, seen in values.items() if len(seen)}
     worst = max(scatters, key=scatters.__getitem__)
     signs = []
     if scatters[worst] > NOISY_SCATTER:
-        signs.append(
-            f"the {worst[1]} of {worst[0]} scatters by {100 * scatters[worst]:.0f} % from block to block "
-            f"(more than {100 * NOISY_SCATTER:.0f} % is noisy)"
-        )
-    busy = told.get("busy", 0.0)
+        signs.append(_scattered(worst, scatters[worst]))
+    busy = kept.get("busy", 0.0)
     if busy > NOISY_BUSY:
         signs.append(
-            f"others used {100 * busy:.0f} % of the processors (more than {100 * NOISY_BUSY:.0f} % disturbs timings)"
+            say(
+                "others used {busy} of the processors (more than {limit} disturbs timings)",
+                busy=percent(busy),
+                limit=percent(NOISY_BUSY),
+            )
         )
     if signs:
-        return (
-            f"This machine was not quiet: {' and '.join(signs)}. Ratios of contenders timed in turns still hold, their "
-            "intervals are wider; single times are those of a disturbed machine."
+        return say(
+            "This machine was not quiet: {signs}. Ratios of contenders timed in turns still hold, their intervals are "
+            "wider; single times are those of a disturbed machine.",
+            signs=listed(signs),
         )
-    return (
-        f"The machine was quiet: what it timed scatters by at most {100 * scatters[worst]:.1f} % from block to block, "
-        f"others used {100 * busy:.0f} % of the processors."
+    return say(
+        "The machine was quiet: what it timed scatters by at most {scatter} from block to block, others used {busy} of "
+        "the processors.",
+        scatter=percent(scatters[worst], 1),
+        busy=percent(busy),
     )
+
+
+def _scattered(worst: tuple[str, str], by: float) -> str:
+    """Whose times scatter most, and by how much."""
+    if worst[1] == "latency":
+        words = template(
+            "the latency of {contender} scatters by {scatter} from block to block (more than {limit} is noisy)"
+        )
+    else:
+        words = template(
+            "the throughput of {contender} scatters by {scatter} from block to block (more than {limit} is noisy)"
+        )
+    return say(words, contender=worst[0], scatter=percent(by), limit=percent(NOISY_SCATTER))
 
 
 def scatter(values: Array) -> float:
@@ -89,9 +107,14 @@ def _disturbed(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[T
         logs = _aftermath(evidence, timed, card)
         if len(logs) >= FEWEST_AFTERMATHS and np.median(logs) > np.log1p(DISTURBED) and signed_rank_p(logs) < 0.01:
             yield Text(
-                f"{card.name} takes {np.exp(np.median(logs)):.2f} times as long right after another contender's turn "
-                f"as right after its own (more than {1 + DISTURBED:.2f} times is a disturbance): the other leaves "
-                "threads spinning or drives it from the caches. Compare the two in runs of their own as well."
+                say(
+                    "{contender} takes {ratio} times as long right after another contender's turn as right after its "
+                    "own (more than {limit} times is a disturbance): the other leaves threads spinning or drives it "
+                    "from the caches. Compare the two in runs of their own as well.",
+                    contender=card.name,
+                    ratio=f"{np.exp(np.median(logs)):.2f}",
+                    limit=f"{1 + DISTURBED:.2f}",
+                )
             )
 
 
@@ -109,7 +132,7 @@ def _aftermath(evidence: Evidence, timed: Sequence[ContenderCard], card: Contend
     return np.array(logs, dtype=np.float64)
 
 
-def _levels(evidence: Evidence, timed: Sequence[ContenderCard], told: Mapping[str, Any]) -> Table:
+def _levels(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str, Any]) -> Table:
     """A row a contender; a column that no contender has is left out."""
 
     def median(metric: str, scale: float = 1.0) -> Callable[[ContenderCard], float | None]:
@@ -122,78 +145,94 @@ def _levels(evidence: Evidence, timed: Sequence[ContenderCard], told: Mapping[st
         rate = _median(evidence, card, "throughput")
         return None if rate is None else price * MILLION / rate / 3600
 
-    price = told.get("price")
+    price = kept.get("price")
     columns: list[Column] = [
-        ("median (ms)", ".3g", percentile(50)),
-        ("95th percentile (ms)", ".3g", percentile(95)),
-        ("99th percentile (ms)", ".3g", percentile(99, FEWEST_FOR_P99)),
-        ("images/s in batches", ",", lambda card: _rate(_values(evidence, card, "throughput"))),
-        ("hours for a million images", ".3g", hours),
-        ("cost of a million images", ".3g", lambda card: hours(card, price) if price else None),
-        ("peak memory (MiB)", ",.1f", median("memory", 2**-20)),
-        ("energy (J an image)", ".3g", median("energy")),
+        (say("median (ms)"), ".3g", percentile(50)),
+        (say("95th percentile (ms)"), ".3g", percentile(95)),
+        (say("99th percentile (ms)"), ".3g", percentile(99, FEWEST_FOR_P99)),
+        (say("images/s in batches"), ",", lambda card: _rate(_values(evidence, card, "throughput"))),
+        (say("hours for a million images"), ".3g", hours),
+        (say("cost of a million images"), ".3g", lambda card: hours(card, price) if price else None),
+        (say("peak memory (MiB)"), ",.1f", median("memory", 2**-20)),
+        (say("energy (J an image)"), ".3g", median("energy")),
     ]
     shown = [c for c in columns if any(c[2](card) is not None for card in timed)]
     return Table(
-        title="Speed, memory and cost of each contender",
-        columns=("contender", *(title for title, _, _ in shown)),
+        title=say("Speed, memory and cost of each contender"),
+        columns=(say("contender"), *(title for title, _, _ in shown)),
         rows=tuple((card.name, *(value(card) for _, _, value in shown)) for card in timed),
         formats=("", *(form for _, form, _ in shown)),
-        note=_levels_note(evidence, timed, told),
+        note=_levels_note(evidence, timed, kept),
     )
 
 
-def _levels_note(evidence: Evidence, timed: Sequence[ContenderCard], told: Mapping[str, Any]) -> str:
+def _levels_note(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str, Any]) -> str:
     calls = min(len(_values(evidence, card, "latency_raw")) for card in timed)
     batches = sorted({int(b) for card in timed for b in _values(evidence, card, "batch_used")})
-    where = f"{told['device']}, {told['threads']} threads" if told else "unfinished"
     words = [
-        f"Single calls of one image: {calls} a contender. Batches of {' and '.join(map(str, batches))}. {where}.",
-        "Preparing the images and copying them to the device are not counted.",
+        _how_timed(calls, listed([f"{batch:,}" for batch in batches]), kept),
+        say("Preparing the images and copying them to the device are not counted."),
     ]
     if calls < FEWEST_FOR_P99:
-        words.append(f"A 99th percentile takes {FEWEST_FOR_P99} calls.")
-    if told.get("meters"):
-        words.append(f"Energy by {', '.join(told['meters'])}: all that the chip drew.")
+        words.append(say("A 99th percentile takes {n} calls.", n=FEWEST_FOR_P99))
+    if kept.get("meters"):
+        words.append(say("Energy by {meters}: all that the chip drew.", meters=in_a_row(kept["meters"])))
     else:
-        words.append("This machine does not tell its energy.")
+        words.append(say("This machine does not tell its energy."))
     lacking = [card.name for card in timed if evidence.series(card.name, "memory") is None]
-    if lacking and told:
-        words.append(f"The memory of {', '.join(lacking)} is not torch's and cannot be told.")
-    return " ".join(words)
+    if lacking and kept:
+        names = in_a_row(lacking)
+        words.append(say("The memory of {contenders} is not torch's and cannot be told.", contenders=names))
+    return sentences(*words)
+
+
+def _how_timed(calls: int, batches: str, kept: Mapping[str, Any]) -> str:
+    counts = {"calls": f"{calls:,}", "batches": batches}
+    if not kept:
+        return say("Single calls of one image: {calls} a contender. Batches of {batches}. unfinished.", **counts)
+    return say(
+        "Single calls of one image: {calls} a contender. Batches of {batches}. {device}, {threads} threads.",
+        **counts,
+        device=kept["device"],
+        threads=kept["threads"],
+    )
 
 
 def _over_time(evidence: Evidence, timed: Sequence[ContenderCard]) -> Chart:
     lines = [(card.name, 1e3 * _values(evidence, card, "latency")) for card in timed]
     return Chart(
-        title="Every timing block",
+        title=say("Every timing block"),
         kind="line",
-        x_label="timing block, in the order measured",
-        y_label="median of a block (ms an image)",
+        x_label=say("timing block, in the order measured"),
+        y_label=say("median of a block (ms an image)"),
         series=tuple(Series(name, tuple(map(float, range(1, len(y) + 1))), tuple(y.tolist())) for name, y in lines),
-        description="The time of one image in each block, in the order measured. Where the lines rise and fall "
-        "together the machine changed, and their ratio did not.",
+        description=say(
+            "The time of one image in each block, in the order measured. Where the lines rise and fall together the "
+            "machine changed, and their ratio did not."
+        ),
         y_from_zero=True,
     )
 
 
 def _stages(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Chart]:
-    bars = []
+    bars, between = [], say("between the parts")
     for card in timed:
         series = evidence.series(card.name, "stage_seconds")
         if series is not None:
             seconds = {unit.partition(" ")[2]: float(value) for unit, value in _rows(series)}
-            seconds = {BETWEEN: seconds.pop(REST, 0.0), **seconds}  # first, so that networks of other parts line up
+            seconds = {between: seconds.pop(REST, 0.0), **seconds}  # first, so that networks of other parts line up
             bars.append(Series(card.name, tuple(seconds), tuple(1e3 * value for value in seconds.values())))
     if bars:
         yield Chart(
-            title="Where the time goes",
+            title=say("Where the time goes"),
             kind="bar",
-            x_label="part of the network",
-            y_label="ms for one image",
+            x_label=say("part of the network"),
+            y_label=say("ms for one image"),
             series=tuple(bars),
-            description="The time of each top-level part of the networks for one image, in the order in which they "
-            "run, after what happens between them.",
+            description=say(
+                "The time of each top-level part of the networks for one image, in the order in which they run, after "
+                "what happens between them."
+            ),
             y_from_zero=True,
         )
 
@@ -209,15 +248,22 @@ def _grid(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Table]
             if point in points[card.name]:
                 sample = points[card.name][point]
                 ratios = ("", "") if card.name == first else _ratio_text(points[first][point], sample)
-                where = "its own" if side == "own" else side.removeprefix("r")
+                where = say("its own") if side == "own" else side.removeprefix("r")
                 rows.append((int(batch.removeprefix("b")), where, card.name, _rate(sample.values), *ratios))
     if rows:
         yield Table(
-            title="Throughput over batch and resolution",
-            columns=("batch", "side (px)", "contender", "images/s", f"times {first}", f"{100 * LEVEL:.0f} % interval"),
+            title=say("Throughput over batch and resolution"),
+            columns=(
+                say("batch"),
+                say("side (px)"),
+                say("contender"),
+                say("images/s"),
+                say("times {contender}", contender=first),
+                say("{level} % interval", level=f"{100 * LEVEL:.0f}"),
+            ),
             rows=tuple(rows),
             formats=(",d", "", "", ",", "", ""),
-            note="Medians over the blocks; ratios by Hodges-Lehmann over blocks, not corrected for their number.",
+            note=say("Medians over the blocks; ratios by Hodges-Lehmann over blocks, not corrected for their number."),
         )
 
 
@@ -248,7 +294,7 @@ def _ratio_text(first: Sample, other: Sample) -> tuple[str, str]:
     paired = pair(only(first, common), only(other, common)) if common else None
     effect = ratio(paired.a, paired.b, LEVEL) if paired else None
     if effect is None:
-        return "", "too few blocks"
+        return "", say("too few blocks")
     return f"{effect.estimate:.3g}", f"[{effect.low:.3g}, {effect.high:.3g}]"
 
 
@@ -257,8 +303,16 @@ def _cold_starts(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator
     started = [card for card in timed if evidence.series(card.name, "cold_start")]
     if started:
         yield Table(
-            title="From nothing to the first answer",
-            columns=("contender", "starts", "in all (s)", "imports (s)", "loading (s)", "answer (s)", "memory (MiB)"),
+            title=say("From nothing to the first answer"),
+            columns=(
+                say("contender"),
+                say("starts"),
+                say("in all (s)"),
+                say("imports (s)"),
+                say("loading (s)"),
+                say("answer (s)"),
+                say("memory (MiB)"),
+            ),
             rows=tuple(
                 (
                     card.name,
@@ -269,8 +323,10 @@ def _cold_starts(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator
                 for card in started
             ),
             formats=("", "d", ".3g", ".3g", ".3g", ".3g", ",.0f"),
-            note="Medians over fresh interpreters whose files the system had read before. Memory is the most that the "
-            "process had resident, libraries included.",
+            note=say(
+                "Medians over fresh interpreters whose files the system had read before. Memory is the most that the "
+                "process had resident, libraries included."
+            ),
         )
 
 
@@ -284,19 +340,21 @@ def _steadiness(evidence: Evidence, timed: Sequence[ContenderCard]) -> Table:
         against = _log_ratios(first, sample) if card is not timed[0] else None
         rows.append((card.name, 100 * scatter(own), *_order(own), *_order(against)))
     return Table(
-        title="How steady the timings were",
+        title=say("How steady the timings were"),
         columns=(
-            "contender",
-            "scatter of the blocks (%)",
-            "drift",
-            "autocorrelation",
-            f"drift of the ratio to {timed[0].name}",
-            "its autocorrelation",
+            say("contender"),
+            say("scatter of the blocks (%)"),
+            say("drift"),
+            say("autocorrelation"),
+            say("drift of the ratio to {contender}", contender=timed[0].name),
+            say("its autocorrelation"),
         ),
         rows=tuple(rows),
         formats=("", ".1f", "+.2f", "+.2f", "+.2f", "+.2f"),
-        note="Drift is the rank correlation with time, autocorrelation that of neighbouring blocks; 0 is steady. "
-        "What both contenders share cancels in the ratio.",
+        note=say(
+            "Drift is the rank correlation with time, autocorrelation that of neighbouring blocks; 0 is steady. What "
+            "both contenders share cancels in the ratio."
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.devices import out_of_memory
 from netversus.lab.timing.stopwatch import Stopwatch, undisturbed
 from netversus.lab.timing.turns import turns
+from netversus.messages import noted, template
 from netversus.records import Observations
 from netversus.studies.speed import SpeedOptions
 
@@ -117,7 +118,8 @@ class Rig:
         seconds = [self.call(contender, Point(1)) for _ in range(self.options.warmup)]
         answers = contender.model(self.images(contender, Point(1)))
         if not bool(torch.isfinite(answers).all()):
-            self.notes.append(f"{contender.name} gives NaN or infinite outputs: it was timed all the same.")
+            said = template("{contender} gives NaN or infinite outputs: it was timed all the same.")
+            self.notes.append(noted(said, contender=contender.name))
         return seconds
 
     def _try_grid(self) -> None:
@@ -132,15 +134,17 @@ class Rig:
             self._tried(contender, point)
         except Exception as error:  # noqa: BLE001 (every architecture and runtime refuses a size in its own way)
             if out_of_memory(error):
-                return f"{contender.name} does not fit in memory"
-            return f"{contender.name} does not take it ({type(error).__name__})"
+                return noted("{contender} does not fit in memory", contender=contender.name)
+            kind = type(error).__name__
+            return noted("{contender} does not take it ({error})", contender=contender.name, error=kind)
         return ""
 
     def _leave_out(self, point: Point, problem: str) -> None:
         self.grid.remove(point)
         self._free()
-        side = f"{point.side} px" if point.side else "its own resolution"
-        self.notes.append(f"Batch {point.batch} at {side} was left out for all: {problem}.")
+        side = f"{point.side} px" if point.side else noted("its own resolution")
+        said = template("Batch {batch} at {side} was left out for all: {problem}.")
+        self.notes.append(noted(said, batch=point.batch, side=side, problem=problem))
 
     def block(self, number: int) -> list[Observations]:
         """One timing block of every contender. Where memory runs out the whole block is measured again, smaller."""
@@ -162,7 +166,7 @@ class Rig:
         """The grid goes first, then half of the batch; False where nothing is left to go."""
         if not self.grid:
             return self._halve()
-        self.notes.append("Memory ran out during a block: the grid of batches and resolutions was left out.")
+        self.notes.append(noted("Memory ran out during a block: the grid of batches and resolutions was left out."))
         self.grid.clear()
         self._free()
         return True
@@ -171,8 +175,11 @@ class Rig:
         if self.batch == 1:
             return False
         self.notes.append(
-            f"Batch {self.batch} does not fit in memory: throughput was measured at batch {self.batch // 2} "
-            "for all contenders."
+            noted(
+                "Batch {batch} does not fit in memory: throughput was measured at batch {half} for all contenders.",
+                batch=self.batch,
+                half=self.batch // 2,
+            )
         )
         self.batch //= 2
         self.grid = [point for point in self.grid if point != Point(self.batch)]

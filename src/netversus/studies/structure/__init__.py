@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
+from netversus.messages import template
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Need, Options, Study, Work
 
-STEM, HEAD = "stem", "head"  # names of what lies before and after the numbered stages
+STEM, HEAD = template("stem"), template("head")  # names of what lies before and after the numbered stages
 ONE_IMAGE = 3  # inferences that one written-down pass costs
 STRIPS = 20  # about so many thin strips are shown to find the theoretical receptive field
 SECONDS_EACH = 6.0  # to load a contender twice, and to show it strips, which cost little less than small images

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import isqrt, nan
 
 from netversus.exhibits import Block, Chart, Diagram, Exhibit, Series, Table, Text
+from netversus.messages import clauses, in_a_row, say, sentences, told
 from netversus.records import ContenderCard
 from netversus.studies.structure import HEAD, STEM
 from netversus.study import Evidence
@@ -39,8 +40,11 @@ class _Stage:
         if self.channels is None or self.positions is None:
             return ""
         side = isqrt(self.positions)
-        where = f" × {side} × {side}" if side * side == self.positions else f" × {self.positions:,} tokens"
-        return f"{self.channels:,}{where if self.positions > 1 else ''}"
+        if self.positions == 1:
+            return f"{self.channels:,}"
+        if side * side == self.positions:
+            return f"{self.channels:,} × {side} × {side}"
+        return say("{channels} × {n} tokens", channels=f"{self.channels:,}", n=f"{self.positions:,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,11 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     labels = sorted({label for n in networks for label in n.stages}, key=_order)
     words = [_against(networks[0], other, labels) for other in networks[1:]]
     if any(words := [*words, _sizes(networks)]):
-        yield Text(" ".join(filter(None, words)))
+        yield Text(sentences(*words))
     yield _diagram(networks, labels)
     yield _macs(networks, labels)
     yield _facts(evidence, networks)
-    if missing := " ".join(_missing(evidence, networks)):
+    if missing := sentences(*_missing(evidence, networks)):
         yield Text(missing)
     yield _costs(networks, labels)
 
@@ -94,14 +98,25 @@ def _against(one: _Network, other: _Network, labels: Sequence[str]) -> str:
     a, b = ({label: s.blocks for label, s in n.stages.items() if s.blocks} for n in (one, other))
     if not a or not b:
         return ""
-    whole = f"{other.card.name} has {sum(b.values())} residual blocks, {one.card.name} has {sum(a.values())}"
+    who = {"other": other.card.name, "one": one.card.name}
+    counts = {"others": sum(b.values()), "ones": sum(a.values())}
     if a.keys() != b.keys():
-        return f"{whole}, in {len(b)} and {len(a)} stages: stages of one number do not correspond."
+        return say(
+            "{other} has {others} residual blocks, {one} has {ones}, in {n} and {m} stages: stages of one number do "
+            "not correspond.",
+            **who,
+            **counts,
+            n=len(b),
+            m=len(a),
+        )
     differing = [label for label in labels if a.get(label) != b.get(label)]
     if not differing:
-        return f"{other.card.name} has as many residual blocks as {one.card.name} in every stage."
-    where = ", ".join(f"{label} has {b[label]} instead of {a[label]}" for label in differing)
-    return f"{whole}: {where}.{' The other stages have as many.' if len(differing) < len(a) else ''}"
+        return say("{other} has as many residual blocks as {one} in every stage.", **who)
+    where = [say("{stage} has {n} instead of {m}", stage=told(x), n=b[x], m=a[x]) for x in differing]
+    whole = say(
+        "{other} has {others} residual blocks, {one} has {ones}: {where}.", **who, **counts, where=in_a_row(where)
+    )
+    return sentences(whole, say("The other stages have as many.") if len(differing) < len(a) else "")
 
 
 def _sizes(networks: Sequence[_Network]) -> str:
@@ -109,46 +124,59 @@ def _sizes(networks: Sequence[_Network]) -> str:
     sides = {n.card.name: n.card.preprocessing.crop for n in networks}
     if len(set(sides.values())) < 2:
         return ""
-    words = ", ".join(f"{name} {side} px" for name, side in sides.items())
-    return f"The contenders take images of different sizes ({words}): each is counted at its own."
+    return say(
+        "The contenders take images of different sizes ({sizes}): each is counted at its own.",
+        sizes=in_a_row(f"{name} {side} px" for name, side in sides.items()),
+    )
 
 
 def _diagram(networks: Sequence[_Network], labels: Sequence[str]) -> Diagram:
     rows = tuple((n.card.name, tuple(_block(n, label, networks) for label in labels)) for n in networks)
     marked = [(name, block) for name, row in rows for block in row if block.marked]
-    more = " Marked is what not every contender has" if marked else ""
-    if marked and all(n.stages.keys() == networks[0].stages.keys() for n in networks):
-        more += ": " + "; ".join(f"{name}: {b.marked} of {b.units} in {b.label}" for name, b in marked)
-    return Diagram(
-        title="Stage by stage",
-        rows=rows,
-        description="A small box is a residual block, in a stage without such blocks a layer with weights; below a "
-        f"stage's name stands the shape of its output.{more}{'.' if more else ''}",
+    words = say(
+        "A small box is a residual block, in a stage without such blocks a layer with weights; below a stage's name "
+        "stands the shape of its output."
     )
+    return Diagram(say("Stage by stage"), rows, sentences(words, _marked(marked, networks)))
+
+
+def _marked(marked: Sequence[tuple[str, Block]], networks: Sequence[_Network]) -> str:
+    """What the marks mean, and where they are if the stages correspond."""
+    if not marked:
+        return ""
+    if any(n.stages.keys() != networks[0].stages.keys() for n in networks):
+        return say("Marked is what not every contender has.")
+    where = (
+        say("{contender}: {n} of {m} in {stage}", contender=name, n=b.marked, m=b.units, stage=b.label)
+        for name, b in marked
+    )
+    return say("Marked is what not every contender has: {where}.", where=clauses(where))
 
 
 def _block(network: _Network, label: str, networks: Sequence[_Network]) -> Block:
     stage = network.stages.get(label)
     if stage is None:
-        return Block(label, 0, "no such stage")
+        return Block(told(label), 0, say("no such stage"))
     rivals = [n.stages.get(label) for n in networks]
     alike = all(rival is None or (rival.blocks is None) == (stage.blocks is None) for rival in rivals)
     least = min(rival.units if rival else 0 for rival in rivals)
-    return Block(label, stage.units, stage.output, stage.units - least if alike else 0)
+    return Block(told(label), stage.units, stage.output, stage.units - least if alike else 0)
 
 
 def _macs(networks: Sequence[_Network], labels: Sequence[str]) -> Chart:
     series = []
     for n in networks:
         macs = (n.stages[label].macs / 1e6 if label in n.stages else nan for label in labels)
-        series.append(Series(n.card.name, tuple(labels), tuple(macs)))
+        series.append(Series(n.card.name, tuple(map(told, labels)), tuple(macs)))
     return Chart(
-        title="Multiply-adds by stage, for one image",
+        title=say("Multiply-adds by stage, for one image"),
         kind="bar",
-        x_label="stage",
-        y_label="multiply-adds (millions)",
+        x_label=say("stage"),
+        y_label=say("multiply-adds (millions)"),
         series=tuple(series),
-        description="Where each contender spends its multiply-adds; the stages of one contender add up to its total.",
+        description=say(
+            "Where each contender spends its multiply-adds; the stages of one contender add up to its total."
+        ),
         y_from_zero=True,
     )
 
@@ -172,22 +200,24 @@ def _facts(evidence: Evidence, networks: Sequence[_Network]) -> Table:
             )
         )
     return Table(
-        title="How far each network sees, and what it keeps in memory",
+        title=say("How far each network sees, and what it keeps in memory"),
         columns=(
-            "contender",
-            "image side (px)",
-            "residual blocks",
-            "can see (px)",
-            "effectively sees (px)",
-            "of the image side (%)",
-            "weights (MiB)",
-            "results alive at once (MiB)",
+            say("contender"),
+            say("image side (px)"),
+            say("residual blocks"),
+            say("can see (px)"),
+            say("effectively sees (px)"),
+            say("of the image side (%)"),
+            say("weights (MiB)"),
+            say("results alive at once (MiB)"),
         ),
         rows=tuple(rows),
         formats=("", ",.0f", ",.0f", "", ",.0f", ".0f", ",.1f", ",.1f"),
-        note="What a unit of the last feature map can see on a boundless image (theoretical receptive field), and the "
-        "side of the square as large as the area that matters to the central unit (effective receptive field), which "
-        "the image bounds and the weights decide: of random weights it tells what the architecture favours.",
+        note=say(
+            "What a unit of the last feature map can see on a boundless image (theoretical receptive field), and the "
+            "side of the square as large as the area that matters to the central unit (effective receptive field), "
+            "which the image bounds and the weights decide: of random weights it tells what the architecture favours."
+        ),
     )
 
 
@@ -195,7 +225,7 @@ def _theoretical(evidence: Evidence, name: str) -> str | None:
     pixels, least = (_fact(evidence, name, metric) for metric in ("theoretical_field", "field_exceeds"))
     if pixels is not None:
         return f"{pixels:,.0f}"
-    return None if least is None else f"more than {least:,.0f}"
+    return None if least is None else say("more than {n}", n=f"{least:,.0f}")
 
 
 def _missing(evidence: Evidence, networks: Sequence[_Network]) -> Iterator[str]:
@@ -203,15 +233,24 @@ def _missing(evidence: Evidence, networks: Sequence[_Network]) -> Iterator[str]:
     for n in networks:
         name = n.card.name
         if _theoretical(evidence, name) is None:
-            yield (
-                f"What {name} can see could not be determined: it takes images of one size only, or what a unit sees "
-                "depends on where it lies."
+            yield say(
+                "What {contender} can see could not be determined: it takes images of one size only, or what a unit "
+                "sees depends on where it lies.",
+                contender=name,
             )
         if _fact(evidence, name, "effective_field") is None:
-            yield f"What {name} effectively sees could not be determined: it has no map with a centre, or no gradient."
+            yield say(
+                "What {contender} effectively sees could not be determined: it has no map with a centre, or no "
+                "gradient.",
+                contender=name,
+            )
         unused = (_fact(evidence, name, "parameters") or 0) - sum(s.parameters for s in n.stages.values())
         if unused:
-            yield f"{name} has {unused:,.0f} parameters that answering an image does not use."
+            yield say(
+                "{contender} has {n} parameters that answering an image does not use.",
+                contender=name,
+                n=f"{unused:,.0f}",
+            )
 
 
 def _costs(networks: Sequence[_Network], labels: Sequence[str]) -> Table:
@@ -221,28 +260,30 @@ def _costs(networks: Sequence[_Network], labels: Sequence[str]) -> Table:
             if label in n.stages:
                 s = n.stages[label]
                 share = 100 * s.macs / max(1, sum(each.macs for each in n.stages.values()))
-                words = (label, n.card.name, s.place or None)
+                words = (told(label), n.card.name, s.place or None)
                 rows.append(
                     (*words, s.blocks, s.layers, s.output or None, s.parameters, s.macs, share, s.activations),
                 )
     return Table(
-        title="The stages in numbers, for one image",
+        title=say("The stages in numbers, for one image"),
         columns=(
-            "stage",
-            "contender",
-            "where",
-            "residual blocks",
-            "layers",
-            "output",
-            "parameters",
-            "multiply-adds",
-            "of all multiply-adds (%)",
-            "activations",
+            say("stage"),
+            say("contender"),
+            say("where"),
+            say("residual blocks"),
+            say("layers"),
+            say("output"),
+            say("parameters"),
+            say("multiply-adds"),
+            say("of all multiply-adds (%)"),
+            say("activations"),
         ),
         rows=tuple(rows),
         formats=("", "", "", "d", "d", "", ",d", ",d", ".1f", ",d"),
-        note="Layers: those with weights on the longest way through the stage. Activations: numbers that layers with "
-        "weights write.",
+        note=say(
+            "Layers: those with weights on the longest way through the stage. Activations: numbers that layers with "
+            "weights write."
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from math import isqrt
 
+from netversus.messages import noted
 from netversus.studies.structure import HEAD, STEM
 from netversus.studies.structure.trace import Call, Op, Trace
 
@@ -67,7 +68,7 @@ def _by_blocks(trace: Trace, blocks: Sequence[Call]) -> Iterator[Cut]:
     yield STEM, 0, begin, None, _last_shape(trace.ops[:begin])
     rows = (tuple(row) for _, row in groupby(blocks, key=lambda b: (_parent(b.path), extent(b.shape)[1])))
     for number, row in enumerate(rows):
-        name = f"stage {number + 1}: {_parent(row[0].path) or row[0].path}"
+        name = f"{noted('stage {n}', n=number + 1)}: {_parent(row[0].path) or row[0].path}"
         yield name, begin, row[-1].stop, len(row), row[-1].shape
         begin = row[-1].stop
     yield HEAD, begin, len(trace.ops), None, _last_shape(trace.ops[begin:])
@@ -88,7 +89,7 @@ def _by_resolution(trace: Trace) -> Iterator[Cut]:
         if size > 1 and any(op.activations for op in ops):
             number += 1
             maps = [op for op in ops if len(op.shape) == 4]
-            yield f"stage {number}: {isqrt(size)} px", begin, stop, None, _last_shape(maps)
+            yield f"{noted('stage {n}', n=number)}: {isqrt(size)} px", begin, stop, None, _last_shape(maps)
             begin = stop
     yield HEAD, begin, len(trace.ops), None, _last_shape(trace.ops[begin:])
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netversus.lab.training.recipe import Recipe
+from netversus.messages import noted, template
 from netversus.records import Direction, Question, Role, Scale
 from netversus.study import Cost, Fit, Need, Study, Work
 
@@ -15,6 +16,7 @@ FEWEST_SECONDS = 2.0
 NOMINAL_FLOPS = 60e9  # a second, on a few ordinary cores: only the plan's estimate for equal=flops rests on it
 WEIGHTS = "weights.safetensors"
 NOTES = "notes.txt"
+TARGET = "target_top1"
 
 
 class TrainingOptions(Recipe):
@@ -44,9 +46,41 @@ class TrainingOptions(Recipe):
         ),
     ] = 0.0
     fraction: Annotated[float, Field(gt=0, le=1, description="Share of the train images that are used.")] = 1.0
+    fractions: Annotated[
+        str,
+        Field(
+            pattern=r"^(0?\.\d+(,0?\.\d+)*)?$",
+            description="Shares such as 0.1,0.25,0.5 of those images, on each of which it is trained once more: the "
+            "learning curve over the data.",
+        ),
+    ] = ""
+    target: Annotated[
+        float | None,
+        Field(gt=0, lt=1, description="Test accuracy such as 0.98 whose price in images, time and energy is told."),
+    ] = None
+    processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes, or accelerators, that share a step's images; equal results only for an equal "
+            "number of them.",
+        ),
+    ] = 1
     label_noise: Annotated[
         float, Field(ge=0, lt=1, description="Share of the train labels replaced by wrong ones, to see them memorised.")
     ] = 0.0
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The `fractions` as numbers, the smallest first."""
+        return tuple(sorted({float(part) for part in self.fractions.split(",") if part and float(part) > 0}))
+
+    @model_validator(mode="after")
+    def _timed_alone(self) -> Self:
+        if self.processes > 1 and self.equal == "time":
+            raise ValueError("equal=time is timed on one process; with processes it is samples or flops that are equal")
+        return self
 
 
 def train_images(options: TrainingOptions, train_split: int) -> int:
@@ -70,18 +104,32 @@ def _samples(options: TrainingOptions, work: Work) -> int:
 
 
 def _train_seconds(options: TrainingOptions, work: Work) -> float:
+    return (1 + len(options.shares)) * _seconds_once(options, work)
+
+
+def _seconds_once(options: TrainingOptions, work: Work) -> float:
+    """Seconds of one training of every contender."""
     if options.equal == "time":
         return options.seconds * len(work.rates)
     if options.equal == "flops":
         return 1e12 * options.teraflops / NOMINAL_FLOPS * len(work.rates)
-    return _samples(options, work) * work.train_seconds * (2 if options.sharpness else 1)
+    return _samples(options, work) * _image_seconds(options, work)
+
+
+def _image_seconds(options: TrainingOptions, work: Work) -> float:
+    """Seconds to train every contender on one image under the recipe: as timed, or a plain step for each of the passes
+    that it takes (Foret et al. 2021: sharpness-aware minimisation takes two)."""
+    passes = 2 if options.sharpness else 1
+    rates = work.rates.values()
+    return sum(passes * r.train_seconds if r.recipe_seconds is None else r.recipe_seconds for r in rates)
 
 
 def _cost(options: TrainingOptions, work: Work) -> Cost:
     pixels = (work.data.image_size or 224) ** 2
     return Cost(
         seconds=_train_seconds(options, work) + _evaluations(options, work) * work.infer_seconds,
-        memory=16 * sum(r.parameters for r in work.rates.values()) + options.batch * pixels * 3 * 4 * 60,
+        memory=16 * options.processes * sum(r.parameters for r in work.rates.values())
+        + options.batch * pixels * 3 * 4 * 60,
         disk=4 * sum(r.parameters for r in work.rates.values()) * 7,
     )
 
@@ -96,21 +144,23 @@ def _fit(options: TrainingOptions, work: Work, seconds: float) -> Fit:
 
 def _fit_samples(options: TrainingOptions, work: Work, left: float) -> Fit:
     wanted = _samples(options, work)
-    each = work.train_seconds * (2 if options.sharpness else 1)
+    each = _image_seconds(options, work) * (1 + len(options.shares))
     samples = min(wanted, max(FEWEST_SAMPLES, int(left / each) if each else wanted))
     fitted = options.model_copy(update={"samples": samples})
     shown = _samples(fitted, work)
     if shown == wanted:
         return Fit(options)
-    return Fit(fitted, (f"training: {shown:,} of {wanted:,} samples a contender fit the budget",))
+    cut = template("training: {n} of {total} samples a contender fit the budget")
+    return Fit(fitted, (noted(cut, n=f"{shown:,}", total=f"{wanted:,}"),))
 
 
 def _fit_time(options: TrainingOptions, work: Work, left: float) -> Fit:
-    each = max(FEWEST_SECONDS, left / max(1, len(work.rates)))
+    each = max(FEWEST_SECONDS, left / max(1, len(work.rates)) / (1 + len(options.shares)))
     if each >= options.seconds:
         return Fit(options)
-    cut = f"training: {each:.0f} of {options.seconds:.0f} seconds a contender fit the budget"
-    return Fit(options.model_copy(update={"seconds": each}), (cut,))
+    cut = template("training: {n} of {total} seconds a contender fit the budget")
+    said = noted(cut, n=f"{each:.0f}", total=f"{options.seconds:.0f}")
+    return Fit(options.model_copy(update={"seconds": each}), (said,))
 
 
 def _fit_flops(options: TrainingOptions, work: Work, left: float) -> Fit:
@@ -118,8 +168,9 @@ def _fit_flops(options: TrainingOptions, work: Work, left: float) -> Fit:
     if share >= 1:
         return Fit(options)
     each = options.teraflops * share
-    cut = f"training: {each:.3g} of {options.teraflops:.3g} teraflops a contender fit the budget, by a rough estimate"
-    return Fit(options.model_copy(update={"teraflops": each}), (cut,))
+    cut = template("training: {n} of {total} teraflops a contender fit the budget, by a rough estimate")
+    said = noted(cut, n=f"{each:.3g}", total=f"{options.teraflops:.3g}")
+    return Fit(options.model_copy(update={"teraflops": each}), (said,))
 
 
 _FITS = {"samples": _fit_samples, "time": _fit_time, "flops": _fit_flops}
@@ -127,7 +178,7 @@ _FITS = {"samples": _fit_samples, "time": _fit_time, "flops": _fit_flops}
 
 STUDY = Study(
     name="training",
-    version=2,
+    version=3,
     question="What does each contender learn from the same images, in the same order, under one recipe?",
     questions=(
         Question(

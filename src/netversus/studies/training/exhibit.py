@@ -5,62 +5,84 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
-from netversus.statistics.pairing import Sample
+from netversus.messages import clauses, say, told
 from netversus.studies.training import NOTES
+from netversus.studies.training.curves import curve, last
+from netversus.studies.training.depth import depth
+from netversus.studies.training.over_data import over_data
+from netversus.studies.training.prices import prices
 from netversus.study import Evidence
-
-TARGETS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
-_SHOWN = "training images shown"
 
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
-    """Accuracy, loss, gap and gradient against the images shown; what targets cost; how it ended."""
+    """Accuracy, gap, loss, gradient and dead units against the images shown; accuracy against the data; what targets
+    cost; what limiting the depth did; how it ended."""
     for card in evidence.contenders:
         if said := evidence.artifact(NOTES, card.name):
-            yield Text(f"{card.name}: {said.decode().replace(chr(10), '; ')}.")
+            words = clauses(map(told, said.decode().splitlines()))
+            yield Text(say("{contender}: {words}.", contender=card.name, words=words))
     yield from _charts(evidence)
-    targets = _targets(evidence)
-    if targets.rows:
-        yield targets
+    yield from over_data(evidence)
+    yield from prices(evidence)
+    yield from depth(evidence)
     yield _end(evidence)
 
 
 def _charts(evidence: Evidence) -> Iterator[Chart]:
-    band = "a band spans the seeds"
     yield from _chart(
-        "Top-1 on the same test images while learning",
-        "top-1 (%)",
+        say("Top-1 on the same test images while learning"),
+        say("top-1 (%)"),
         _lines(evidence, "curve_test_top1", 100.0),
-        f"Test accuracy of each contender after every round; {band}.",
+        say("Test accuracy of each contender after every round; a band spans the seeds."),
     )
     yield from _chart(
-        "Generalisation gap while learning",
-        "train top-1 less test top-1 (points)",
+        say("Generalisation gap while learning"),
+        say("train top-1 less test top-1 (points)"),
         _lines(evidence, "curve_train_top1", 100.0, less="curve_test_top1"),
-        f"How much better each contender does on training images than on test images, after every round; {band}.",
+        say(
+            "How much better each contender does on training images than on test images, after every round; a band "
+            "spans the seeds."
+        ),
         from_zero=False,
     )
     yield from _chart(
-        "Training loss, the mean of each round",
-        "loss (nats)",
+        say("Training loss, the mean of each round"),
+        say("loss (nats)"),
         _lines(evidence, "train_loss"),
-        f"Mean training loss of each round, with label smoothing and augmentation as in the recipe; {band}.",
+        say(
+            "Mean training loss of each round, with label smoothing and augmentation as in the recipe; a band spans "
+            "the seeds."
+        ),
         from_zero=False,
     )
     yield from _chart(
-        "Norm of the gradient, the mean of each round",
-        "norm",
+        say("Norm of the gradient, the mean of each round"),
+        say("norm"),
         _lines(evidence, "gradient_norm"),
-        f"Length of the gradient over all parameters before it is clipped; {band}.",
+        say("Length of the gradient over all parameters before it is clipped; a band spans the seeds."),
     )
     yield from _chart(
-        "Wrong labels that were learned",
-        "share of the wrong labels (%)",
+        say("Change of the loss from step to step, the mean of each round"),
+        say("change (nats)"),
+        _lines(evidence, "loss_change"),
+        say("How far the loss of a step lies from that of the step before, up or down; a band spans the seeds."),
+    )
+    yield from _chart(
+        say("Dead units while learning"),
+        say("dead units (%)"),
+        _lines(evidence, "dead_units", 100.0),
+        say(
+            "Share of the channels behind a ReLU that no image of the train curve excites, after every round; a band "
+            "spans the seeds."
+        ),
+    )
+    yield from _chart(
+        say("Wrong labels that were learned"),
+        say("share of the wrong labels (%)"),
         _lines(evidence, "memorised", 100.0),
-        f"Share of the deliberately wrong training labels that the contender gives back; {band}.",
+        say("Share of the deliberately wrong training labels that the contender gives back; a band spans the seeds."),
     )
 
 
@@ -68,7 +90,11 @@ def _chart(
     title: str, y_label: str, series: tuple[Series, ...], description: str, *, from_zero: bool = True
 ) -> Iterator[Chart]:
     if series:
-        yield Chart(title, "line", _SHOWN, y_label, series, description, y_from_zero=from_zero)
+        yield Chart(title, "line", _shown(), y_label, series, description, y_from_zero=from_zero)
+
+
+def _shown() -> str:
+    return say("training images shown")
 
 
 def _lines(evidence: Evidence, metric: str, scale: float = 1.0, less: str = "") -> tuple[Series, ...]:
@@ -78,7 +104,7 @@ def _lines(evidence: Evidence, metric: str, scale: float = 1.0, less: str = "") 
 
 
 def _line(evidence: Evidence, contender: str, metric: str, scale: float, less: str) -> Series | None:
-    runs = [run for seed in evidence.seeds if (run := _run(evidence, contender, metric, less, seed)) is not None]
+    runs = [run for seed in evidence.seeds if (run := curve(evidence, contender, metric, seed, less)) is not None]
     points = min((len(shown) for shown, _ in runs), default=0)
     if not points:
         return None
@@ -94,91 +120,35 @@ def _line(evidence: Evidence, contender: str, metric: str, scale: float, less: s
     )
 
 
-def _run(
-    evidence: Evidence, contender: str, metric: str, less: str, seed: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """One seed's images shown and values, round by round, less those of another metric."""
-    sample = evidence.series(contender, metric, seed)
-    other = evidence.series(contender, less, seed) if less else None
-    if sample is None or (less and other is None):
-        return None
-    order = np.argsort(_images(sample), kind="stable")
-    values = np.asarray(sample.values)[order]
-    if other is not None:
-        known = dict(zip(other.units, other.values, strict=True))
-        if not all(unit in known for unit in sample.units):
-            return None
-        values = values - np.array([known[sample.units[i]] for i in order])
-    return _images(sample)[order], values
-
-
-def _images(sample: Sample) -> NDArray[np.float64]:
-    return np.array([float(unit.removeprefix("samples-")) for unit in sample.units])
-
-
-def _targets(evidence: Evidence) -> Table:
-    """What it took until the test accuracy of the curve first reached a target, by contender and seed."""
-    rows: list[tuple[str | float | None, ...]] = []
-    for card in evidence.contenders:
-        for seed in evidence.seeds:
-            reached = _reached(evidence, card.name, seed)
-            rows += [(card.name, str(seed), 100 * target, *cost) for target, cost in reached]
-    return Table(
-        title="What an accuracy costs",
-        columns=("contender", "seed", "test top-1 (%)", _SHOWN, "seconds of training"),
-        rows=tuple(rows),
-        formats=("", "", ".0f", ",.0f", ".1f"),
-        note="At the first round that reached it; a target that is not listed was not reached. Seconds are those of "
-        "the steps alone, on this machine.",
-    )
-
-
-def _reached(evidence: Evidence, contender: str, seed: int) -> Iterator[tuple[float, tuple[float, float]]]:
-    run = _run(evidence, contender, "curve_test_top1", "", seed)
-    times = evidence.series(contender, "train_time", seed)
-    if run is None or times is None or len(times.values) < len(run[0]):
-        return
-    shown, accuracy = run
-    by_round = [value for _, value in sorted(zip(times.units, times.values, strict=True))]
-    seconds = np.cumsum(np.diff(shown, prepend=0.0) * by_round[: len(shown)])
-    for target in TARGETS:
-        at = np.flatnonzero(accuracy >= target)
-        if len(at):
-            yield target, (float(shown[at[0]]), float(seconds[at[0]]))
-
-
 def _end(evidence: Evidence) -> Table:
     rows: list[tuple[str | float | None, ...]] = []
     for card in evidence.contenders:
         for seed in evidence.seeds:
-            last = {metric: _last(evidence, card.name, metric, seed) for metric in _LAST}
-            train, test = last["curve_train_top1"], last["curve_test_top1"]
+            ends = {metric: last(evidence, card.name, metric, seed) for metric in _LAST}
+            train, test = ends["curve_train_top1"], ends["curve_test_top1"]
             if train is not None and test is not None:
                 shares = (100 * train, 100 * test, 100 * (train - test))
-                dead = None if last["dead_units"] is None else 100 * last["dead_units"]
-                rows.append((card.name, str(seed), last["train_loss"], last["loss_change"], *shares, dead))
+                dead = None if ends["dead_units"] is None else 100 * ends["dead_units"]
+                rows.append((card.name, str(seed), ends["train_loss"], ends["loss_change"], *shares, dead))
     return Table(
-        title="At the end of training",
+        title=say("At the end of training"),
         columns=(
-            "contender",
-            "seed",
-            "loss",
-            "change of the loss a step",
-            "train top-1 (%)",
-            "test top-1 (%)",
-            "generalisation gap (points)",
-            "dead units (%)",
+            say("contender"),
+            say("seed"),
+            say("loss"),
+            say("change of the loss a step"),
+            say("train top-1 (%)"),
+            say("test top-1 (%)"),
+            say("generalisation gap (points)"),
+            say("dead units (%)"),
         ),
         rows=tuple(rows),
         formats=("", "", ".3f", ".3f", ".1f", ".1f", "+.1f", ".2f"),
-        note="Of the last round. Top-1 on the images of the learning curve, a fixed sample of each split, without "
-        "augmentation. A unit is dead that none of the train images excites: a channel behind a ReLU.",
+        note=say(
+            "Of the last round. Top-1 on the images of the learning curve, a fixed sample of each split, without "
+            "augmentation. A unit is dead that none of the train images excites: a channel behind a ReLU."
+        ),
     )
 
 
 _LAST = ("train_loss", "loss_change", "curve_train_top1", "curve_test_top1", "dead_units")
-
-
-def _last(evidence: Evidence, contender: str, metric: str, seed: int) -> float | None:
-    run = _run(evidence, contender, metric, "", seed)
-    return None if run is None else float(run[1][-1])

@@ -17,7 +17,7 @@ from netversus.records import Preprocessing
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.training import TrainingOptions
 
-_FRACTION, _VALIDATION, _NOISE = 11, 12, 13  # what a random choice is for
+_FRACTION, _VALIDATION, _NOISE, _SHARE = 11, 12, 13, 14  # what a random choice is for
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,13 @@ class Views:
     test: View
 
 
-def views(bench: Bench, preprocessing: Preprocessing) -> Views:
-    """The same images for every contender: they follow from the options and the bench's seed."""
+def views(bench: Bench, preprocessing: Preprocessing, share: float = 1.0) -> Views:
+    """The same images for every contender: they follow from the options and the bench's seed. With a `share` only so
+    many of those that are learned from; a larger share holds the smaller one."""
     train, test = bench.data.split("train"), bench.data.split("test")
     learn, held = _parts(train, bench.options, bench.seed)
+    if share < 1:
+        learn = _chosen(train, learn, max(1, round(share * len(learn))), bench.seed + _SHARE)
     return Views(
         train=_view(bench, train, preprocessing, learn, noise=bench.options.label_noise),
         validation=_view(bench, train, preprocessing, held) if len(held) else None,

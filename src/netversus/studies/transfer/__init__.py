@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from netversus.messages import noted
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Fit, Need, Options, Study, Work
 
@@ -86,12 +87,19 @@ def _fit(options: TransferOptions, work: Work, seconds: float) -> Fit:
             break
     if _cost(fitted, work) == _cost(options, work):
         return Fit(options)
-    cut = (
-        f"transfer: {fitted.images:,} of {test:,} test images, {fitted.train_images:,} of {train:,} train images, "
-        f"{fitted.tuning_samples:,} of {options.tuning_samples:,} samples of adjusting and {fitted.draws} of "
-        f"{options.draws} draws fit the budget"
+    cut = noted(
+        "transfer: {test} test images, {train} train images, {samples} samples of adjusting and {draws} draws fit the "
+        "budget",
+        test=_of(fitted.images or test, test),
+        train=_of(fitted.train_images or train, train),
+        samples=_of(fitted.tuning_samples, options.tuning_samples),
+        draws=_of(fitted.draws, options.draws),
     )
     return Fit(fitted, (cut,))
+
+
+def _of(n: int, total: int) -> str:
+    return noted("{n} of {total}", n=f"{n:,}", total=f"{total:,}")
 
 
 def _question(metric: str, asks: str) -> Question:

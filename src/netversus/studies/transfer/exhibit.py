@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netversus.exhibits import Chart, Exhibit, Series, Table
+from netversus.messages import say, template, told
 from netversus.study import Evidence
 
 WAYS = (
-    ("probe_top1", "linear probe (%)"),
-    ("knn_top1", "nearest neighbours (%)"),
-    ("partial_top1", "last stage adjusted (%)"),
-    ("finetuned_top1", "all adjusted (%)"),
+    ("probe_top1", template("linear probe (%)")),
+    ("knn_top1", template("nearest neighbours (%)")),
+    ("partial_top1", template("last stage adjusted (%)")),
+    ("finetuned_top1", template("all adjusted (%)")),
 )
 
 
@@ -39,19 +40,21 @@ def _worth(evidence: Evidence) -> Iterator[Table]:
                 rows.append((card.name, str(seed), *shown, gain, *chosen))
     if rows:
         yield Table(
-            title="What the features are worth on the test images",
+            title=say("What the features are worth on the test images"),
             columns=(
-                "contender",
-                "seed",
-                *(title for _, title in WAYS),
-                "adjusting brings (points)",
-                "C of the probe",
-                "its iterations",
+                say("contender"),
+                say("seed"),
+                *(say(title) for _, title in WAYS),
+                say("adjusting brings (points)"),
+                say("C of the probe"),
+                say("its iterations"),
             ),
             rows=tuple(rows),
             formats=("", "", ".1f", ".1f", ".1f", ".1f", "+.1f", "g", ".0f"),
-            note="Top-1. The probe's C was chosen on a part of the train images, never on the test images; its L-BFGS "
-            "ends after 1,000 iterations at the latest. Adjusting starts at the probe.",
+            note=say(
+                "Top-1. The probe's C was chosen on a part of the train images, never on the test images; its L-BFGS "
+                "ends after 1,000 iterations at the latest. Adjusting starts at the probe."
+            ),
         )
 
 
@@ -76,14 +79,16 @@ def _few_shot(evidence: Evidence) -> Iterator[Chart]:
             )
     if lines:
         yield Chart(
-            title="How much a few labelled images tell the linear probe",
+            title=say("How much a few labelled images tell the linear probe"),
             kind="line",
-            x_label="labelled images a class",
-            y_label="top-1 (%)",
+            x_label=say("labelled images a class"),
+            y_label=say("top-1 (%)"),
             series=tuple(lines),
-            description="Test accuracy of a linear classifier on frozen features after a few labelled images a class. "
-            "The line is the mean of the draws, the band reaches from the lowest to the highest. Every contender "
-            "gets the same draws; the last point has all train images.",
+            description=say(
+                "Test accuracy of a linear classifier on frozen features after a few labelled images a class. The line "
+                "is the mean of the draws, the band reaches from the lowest to the highest. Every contender gets the "
+                "same draws; the last point has all train images."
+            ),
             y_from_zero=True,
         )
 
@@ -100,21 +105,23 @@ def _stages(evidence: Evidence) -> Iterator[Exhibit]:
         worth = sorted(zip(top1.units, (100 * top1.values).tolist(), strict=True))
         numbers = tuple(float(unit.partition(":")[0].removeprefix("stage ")) for unit, _ in worth)
         lines.append(Series(name=card.name, x=numbers, y=tuple(value for _, value in worth)))
-        rows += [(card.name, unit, value, chosen.get(unit)) for unit, value in worth]
+        rows += [(card.name, told(unit), value, chosen.get(unit)) for unit, value in worth]
     if lines:
         yield Chart(
-            title="Which stage carries the information?",
+            title=say("Which stage carries the information?"),
             kind="line",
-            x_label="stage",
-            y_label="top-1 of a linear probe (%)",
+            x_label=say("stage"),
+            y_label=say("top-1 of a linear probe (%)"),
             series=tuple(lines),
-            description="Test accuracy of a linear classifier on the features that each stage leaves behind, averaged "
-            "over all places of its maps.",
+            description=say(
+                "Test accuracy of a linear classifier on the features that each stage leaves behind, averaged over all "
+                "places of its maps."
+            ),
             y_from_zero=True,
         )
         yield Table(
-            title="The stages",
-            columns=("contender", "stage", "top-1 of its probe (%)", "C"),
+            title=say("The stages"),
+            columns=(say("contender"), say("stage"), say("top-1 of its probe (%)"), "C"),
             rows=tuple(rows),
             formats=("", "", ".1f", "g"),
         )

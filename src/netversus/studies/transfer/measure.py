@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from netversus.errors import CellError
+from netversus.lab.backbone import Backbone, anatomy
 from netversus.lab.bench import Bench
 from netversus.lab.evaluation import batches, predict
+from netversus.lab.features import Shelf, Subset, read_features, subset, widths
 from netversus.lab.preprocessing import geometry
+from netversus.messages import noted
 from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.transfer import SHOTS
-from netversus.studies.transfer.backbone import Backbone, anatomy
-from netversus.studies.transfer.features import Shelf, Subset, read_features, subset, widths
 from netversus.studies.transfer.neighbours import nearest_class
 from netversus.studies.transfer.probe import FEW_SHOT_STRENGTH, Probe, choose_probe, drawn, fit_probe
 from netversus.studies.transfer.tuning import FULL, PARTIAL, Tuning
@@ -55,7 +56,9 @@ def _backbone(bench: Bench, card: ContenderCard) -> Backbone:
 def _frozen(bench: Bench, card: ContenderCard, backbone: Backbone, train: Subset, test: Subset) -> Frozen:
     wide, folder = widths(backbone, card, bench.device), bench.scratch(card.name)
     shelves = {part.split: Shelf(folder / f"{part.split}.features", wide) for part in (train, test)}
-    stages = tuple(f"stage {i + 1}: {stage.label}" for i, stage in enumerate(backbone.parts.stages))
+    stages = tuple(
+        noted("stage {n}: {where}", n=i + 1, where=stage.label) for i, stage in enumerate(backbone.parts.stages)
+    )
     return Frozen(card, train, test, shelves, stages, bench.options.held_out, bench.seed)
 
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netversus.errors import DivergedError
+from netversus.lab.backbone import Backbone
 from netversus.lab.preprocessing import normalise
 from netversus.lab.training.order import sample_order
 from netversus.records import Preprocessing
 from netversus.studies.transfer import TransferOptions
-from netversus.studies.transfer.backbone import Backbone
 from netversus.studies.transfer.probe import Probe
 
 WARMUP = 0.1  # share of the steps

@@ -21,6 +21,7 @@ from netversus.lab.data.scenes.compose import FACTORS
 from netversus.lab.data.scenes.description import CLASSES
 from netversus.lab.data.scenes.options import ScenesOptions, open_frames, open_sequences
 from netversus.lab.data.scenes.sets import MIN_VISIBILITY, DetectionFrames, SceneImages, Sequence, Sequences
+from netversus.messages import noted
 from netversus.records import DataCard, digest
 
 __all__ = [
@@ -64,8 +65,8 @@ def open_scenes(opening: Opening) -> Dataset:
         image_size=options.size,
         factors=tuple(FACTORS),
         notes=(
-            f"generated with seed {opening.seed} at difficulty {options.difficulty:g}",
-            "train and test are drawn independently from the same distribution",
+            noted("generated with seed {seed} at difficulty {n}", seed=opening.seed, n=f"{options.difficulty:g}"),
+            noted("train and test are drawn independently from the same distribution"),
         ),
     )
     return Dataset(card, splits, frames, sequences)

@@ -6,7 +6,7 @@ from torch import nn
 from torchvision.models import SwinTransformer, VisionTransformer, resnet18
 
 from netversus.errors import CellError
-from netversus.studies.transfer.backbone import Backbone, Place, anatomy, pooled, positions
+from netversus.lab.backbone import Backbone, Place, anatomy, pooled, positions
 
 
 @pytest.fixture(scope="module")

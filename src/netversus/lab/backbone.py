@@ -6,7 +6,7 @@ The places are found by watching one image go through, so that a network of any 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from netversus.errors import CellError
+from netversus.messages import noted
 
 FEW_STAGES, QUARTERS, SEVERAL = 3, 4, 2
 _PASSING = (nn.Dropout, nn.Identity, nn.Softmax)  # in an attention they see a map of every two places
@@ -172,9 +173,9 @@ def _label(call: _Call, calls: Sequence[_Call]) -> str:
     """What a reader knows a stage by: its maps' side, or which block of a row it is."""
     row = next((row for row in _rows(calls) if call in row and len(row) >= QUARTERS and len(call.shape) == 3), None)
     if row is not None:
-        return f"block {row.index(call) + 1} of {len(row)}"
+        return noted("block {n} of {total}", n=row.index(call) + 1, total=len(row))
     size = positions(call.shape)
-    return f"{isqrt(size)} px" if len(call.shape) == 4 else f"{size} tokens"
+    return f"{isqrt(size)} px" if len(call.shape) == 4 else noted("{n} tokens", n=size)
 
 
 def positions(shape: Sequence[int]) -> int:
@@ -203,13 +204,14 @@ class Backbone(nn.Module):
     """A network as a giver of features: images (n, 3, side, side) to what its last layer sees, (n, width).
 
     Nothing is taken out of the network: it runs whole, and its own answer is dropped. `places()` gives the features of
-    every stage too.
+    every stage too, averaged over all positions unless `reduce` does something else with the maps.
     """
 
-    def __init__(self, model: nn.Module, parts: Anatomy) -> None:
+    def __init__(self, model: nn.Module, parts: Anatomy, reduce: Callable[[Tensor], Tensor] = pooled) -> None:
         super().__init__()
         self.model = model
         self.parts = parts
+        self.reduce = reduce
         self._turns: Counter[str] = Counter()
         self._seen: dict[Place, Tensor] = {}
         self._every = False
@@ -242,5 +244,5 @@ class Backbone(nn.Module):
             self._keep(path, output)
 
     def _keep(self, path: str, maps: Tensor) -> None:
-        self._seen[Place(path, self._turns[path])] = pooled(maps)
+        self._seen[Place(path, self._turns[path])] = self.reduce(maps)
         self._turns[path] += 1

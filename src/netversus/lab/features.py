@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from netversus.lab.backbone import Backbone
 from netversus.lab.bench import Bench
 from netversus.lab.evaluation import batches, predict
 from netversus.records import ContenderCard, Progress
-from netversus.studies.transfer.backbone import Backbone
 
 SAVED_EVERY = 10.0  # seconds: what a kill can cost
 

@@ -1,0 +1,126 @@
+"""`netversus scan`: what is in a model file, before anyone opens it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netversus.cli.terminal import run_command
+from netversus.errors import EXIT_GATE_FAILED, EXIT_OK, EXIT_UNDECIDED, OptionError
+from netversus.lab.artifacts.findings import Finding, Verdict, printable
+from netversus.lab.artifacts.scan import Scan, scan_file
+
+MEANING = (
+    "clean: opening it runs nothing, and it holds what it claims. It says nothing of what the weights do: "
+    "weights that were poisoned in training pass every scanner."
+)
+_FAILED = {Verdict.HOSTILE, Verdict.SUSPICIOUS}
+_OPEN = {Verdict.NOT_SCANNED, Verdict.DAMAGED}
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    return run_command(_scan, "scan", arguments)
+
+
+def _scan(
+    files: Annotated[list[Path], typer.Argument(help="Model files of any kind; their content decides what they are.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of lines.")] = False,
+    expect: Annotated[str, typer.Option(help="An architecture whose shapes the weights should have: resnet50.")] = "",
+    second_opinion: Annotated[bool, typer.Option(help="Ask picklescan too, in its strict mode.")] = False,
+    convert: Annotated[
+        Path | None, typer.Option(help="Write the tensors of a clean torch file there, as safetensors.")
+    ] = None,
+    digests: Annotated[
+        Path | None, typer.Option(help="A list as sha256sum writes it, that came another way than the files.")
+    ] = None,
+    signature: Annotated[
+        Path | None, typer.Option(help="A signature of the one file, made by ssh-keygen -Y sign -n file.")
+    ] = None,
+    signers: Annotated[Path | None, typer.Option(help="The keys that you trust: OpenSSH's allowed_signers.")] = None,
+    identity: Annotated[str, typer.Option(help="Who should have signed, as it stands in --signers.")] = "",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Give up on a file after so long: it is not scanned.")] = 60,
+) -> int:
+    """Say what is in model files without opening them. Exit code 0: all clean, 3: one is hostile or suspicious,
+    4: one could not be scanned or is damaged."""
+    if (convert or signature) and len(files) != 1:
+        raise OptionError(f"--convert and --signature are for one file, got {len(files)}")
+    if signature and not (signers and identity):
+        raise OptionError("--signature needs --signers and --identity", hint="a signature says only who signed")
+    scans = [scan_file(path, seconds=seconds) for path in files]
+    if expect:
+        scans = _expected(scans, expect)
+    if digests:
+        scans = _listed(scans, digests)
+    if signature and signers:
+        scans = [scans[0].with_finding(_signed(scans[0].path, signature, signers, identity))]
+    if second_opinion:
+        scans = _asked(scans)
+    if as_json:
+        print(json.dumps({"meaning": MEANING, "files": [found.record() for found in scans]}, indent=2))
+    else:
+        for found in scans:
+            print("\n".join(_lines(found)))
+        print(MEANING)
+    if convert:
+        _converted(scans[0], convert, quiet=as_json)
+    return _code(scans)
+
+
+def _expected(scans: list[Scan], architecture: str) -> list[Scan]:
+    from netversus.lab.artifacts.state import against
+    from netversus.lab.expected_shapes import expected_shapes
+
+    shapes = expected_shapes(architecture)
+    return [found.with_finding(*against(found, shapes, architecture)) for found in scans]
+
+
+def _listed(scans: list[Scan], digests: Path) -> list[Scan]:
+    from netversus.lab.artifacts.trust import check_digest, read_digests
+
+    known = read_digests(digests)
+    return [found.with_finding(check_digest(found, known, digests.name)) for found in scans]
+
+
+def _signed(path: Path, signature: Path, signers: Path, identity: str) -> Finding:
+    from netversus.lab.artifacts.trust import check_signature
+
+    return check_signature(path, signature, signers, identity)
+
+
+def _asked(scans: list[Scan]) -> list[Scan]:
+    from netversus.lab.artifacts.second_opinion import ask_picklescan
+
+    return [found.with_finding(ask_picklescan(found)) for found in scans]
+
+
+def _converted(found: Scan, out: Path, *, quiet: bool) -> None:
+    from netversus.lab.artifacts.convert import convert
+    from netversus.lab.artifacts.state import left_out
+
+    count = convert(found, out)
+    rest = left_out(found)
+    if not quiet:
+        print(f"wrote {count:,} tensors to {out}{f'; {rest:,} others were left out' if rest else ''}")
+
+
+def _lines(found: Scan) -> Iterator[str]:
+    tensors = f", {len(found.tensors):,} tensors of {found.elements:,} elements" if found.tensors else ""
+    yield f"{printable(str(found.path), 500)}: {found.verdict} ({found.format}, {found.size:,} bytes{tensors})"
+    if found.sha256:
+        yield f"  SHA-256 {found.sha256}"
+    for external in found.external:
+        yield f"  reads {printable(external.name)}, {external.size:,} bytes, SHA-256 {external.sha256}"
+    for line in found.findings:
+        yield f"  {line}"
+
+
+def _code(scans: Sequence[Scan]) -> int:
+    verdicts = {found.verdict for found in scans}
+    if verdicts & _FAILED:
+        return EXIT_GATE_FAILED
+    return EXIT_UNDECIDED if verdicts & _OPEN else EXIT_OK

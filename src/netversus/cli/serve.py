@@ -1,0 +1,54 @@
+"""`netversus serve`: runs as pages on this machine."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from netversus.cli.terminal import run_command
+from netversus.errors import EXIT_OK, MissingExtraError
+
+HOST, PORT = "127.0.0.1", 8484
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    return run_command(_serve, "serve", arguments)
+
+
+def _serve(
+    place: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A folder of runs, a run, or a run's address in an object store.")
+    ] = "runs",
+    host: Annotated[str, typer.Option(help="The address to listen on. Only this machine reaches the default.")] = HOST,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = PORT,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
+) -> int:
+    """Show runs in the browser, those that are done and those being measured. Nothing can be changed there."""
+    for package in ("starlette", "uvicorn"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "serve", "netversus serve")
+    from netversus.browse.guard import is_loopback
+    from netversus.browse.serving import address_of, listen, serve
+    from netversus.browse.site import Site
+
+    site = Site(place, host)
+    listener = listen(host, port)
+    address = address_of(listener)
+
+    def ready() -> None:
+        print(f"{site.shelf.place} is shown at {address} (Ctrl-C ends it)", flush=True)
+        if not is_loopback(host):
+            print(f"whoever reaches {host} may read every run in {site.shelf.place}: there is no password", flush=True)
+        if open_browser and not webbrowser.open(address):
+            print("no browser could be opened here", flush=True)
+
+    try:
+        serve(site, listener, ready)
+    except KeyboardInterrupt:
+        print("ended", flush=True)
+    return EXIT_OK
