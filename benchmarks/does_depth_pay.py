@@ -52,7 +52,7 @@ def full(side: int) -> Size:
 
 def small(seeds: int) -> Size:
     """For two cores."""
-    return Size(("resnet18", "resnet34"), 1500, 500, 32, seeds, {"epochs": 6, "batch": 32, "rounds": 4})
+    return Size(("resnet18", "resnet34"), 1500, 500, 32, seeds, {"epochs": 5, "batch": 32, "rounds": 4})
 
 
 def _values(evidence: StudyEvidence, contender: str, metric: str, seed: int) -> list[float]:

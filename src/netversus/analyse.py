@@ -178,13 +178,8 @@ def _left_out(store: RunStore, study: str) -> set[str]:
 
 def samples_of(evidence: StudyEvidence, contender: str, question: Question) -> Samples:
     """What a question needs, by seed; a seed that lacks a part of it is left out."""
-    metrics = question.inputs or (question.metric,)
-    found = {}
-    for seed in evidence.seeds:
-        parts = {m: s for m in metrics if (s := evidence.series(contender, m, seed)) is not None}
-        if len(parts) == len(metrics):
-            found[seed] = parts
-    return found
+    found = {seed: evidence.inputs(contender, question, seed) for seed in evidence.seeds}
+    return {seed: parts for seed, parts in found.items() if parts}
 
 
 def _compared(asked: _Asked, a: Samples, b: Samples, seed: int) -> tuple[Comparison, str]:

@@ -26,7 +26,7 @@ from netversus.messages import speaking
 from netversus.plan import Plan, make_plan, settled_options
 from netversus.provenance import this_session
 from netversus.records import ContenderCard, Done, Failed, Finding, Rates
-from netversus.report import build_view, rendered, write
+from netversus.report import build_view, files, write
 from netversus.request import Request, make_request
 from netversus.store import RunStore, new_run_path
 from netversus.studies import chosen_studies
@@ -100,7 +100,8 @@ class Run:
                 write(view, Path(path))
                 return Path(path)
             name = REPORT if lang == "en" else f"report.{lang}.html"
-            self.store.write(name, rendered(view, name))
+            for file, content in files(view, name).items():  # the pictures of a large page before the page
+                self.store.write(file, content)
         return self.path / name if isinstance(self.store.files, LocalFiles) else f"{self.place}/{name}"
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from netversus.plan import Plan
-from netversus.records import Cell, ContenderCard, DataCard
+from netversus.records import Cell, ContenderCard, DataCard, Question
+from netversus.statistics.estimators import with_records
 from netversus.statistics.pairing import Sample
 from netversus.store import CellStore, RunStore
 
@@ -55,6 +56,28 @@ class StudyEvidence:
         seeds = self.seeds if seed is None else (seed,)
         found = (self._samples.get((s, contender, metric)) for s in seeds)
         return next((sample for sample in found if sample is not None), None)
+
+    def inputs(self, contender: str, question: Question, seed: int) -> Mapping[str, Sample]:
+        """What a question takes of one contender and seed, by metric; empty where a part of it is missing.
+
+        Raises:
+            PairingError: a unit has no record where the question wants one.
+        """
+        metrics = question.inputs or (question.metric,)
+        found = {m: s for m in metrics if (s := self.series(contender, m, seed)) is not None and len(s.values)}
+        if len(found) < len(metrics):
+            return {}
+        return self._recorded(found, contender, question, seed) if question.records else found
+
+    def _recorded(
+        self, found: Mapping[str, Sample], contender: str, question: Question, seed: int
+    ) -> Mapping[str, Sample]:
+        """The same with the records of the units; empty where there are none."""
+        content = self.artifact(question.records, contender, seed)
+        if content is None:
+            return {}
+        made = {metric: with_records(question.estimator, sample, content) for metric, sample in found.items()}
+        return {metric: sample for metric, sample in made.items() if sample is not None}
 
     def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:
         """An artifact's bytes, or None."""

@@ -61,7 +61,9 @@ class Question:
     unit (0.01 is one percentage point of accuracy), for RATIO a ratio over one (0.05: within 5 %).
     `estimator` and `inputs` are for AGGREGATE: a function of `netversus.statistics.estimators` and the
     metrics whose per-unit observations it takes. `bounds` are the least and the largest value that a MEAN can have
-    on a unit, where it has such: they allow a verdict while the units are still being read.
+    on a unit, where it has such: they allow a verdict while the units are still being read. `records` names the
+    artifact of a contender that keeps what an estimator takes of each unit beside the one number that is its input
+    (the detections on a picture).
     """
 
     metric: str
@@ -75,6 +77,7 @@ class Question:
     estimator: str = ""
     inputs: tuple[str, ...] = ()
     bounds: tuple[float, float] | None = None
+    records: str = ""
 
     @property
     def judged(self) -> bool:
@@ -112,7 +115,7 @@ class ContenderCard:
 
     name: str
     spec: str
-    source: Literal["torchvision", "timm", "hf", "file", "onnx", "py"]
+    source: Literal["torchvision", "timm", "hf", "file", "onnx", "py", "results"]
     architecture: str
     weights: str
     recipe: str

@@ -99,3 +99,11 @@ def test_all_levels_of_a_run_share_its_error_rate(two):
     chancy = sum(q.scale is not Scale.FACT for q in asked)
     assert any(q.role is Role.PRIMARY for q in asked)
     assert simultaneous_level(two.plan) == pytest.approx(1 - 0.05 / (2 * chancy))
+
+
+def test_so_many_units_that_few_draws_are_made_give_the_interval_that_many_draws_give(two, monkeypatch):
+    whole = level(two, "accuracy", "ece")
+    monkeypatch.setattr("netversus.decide.levels._WORK", 0)
+    short = level(two, "accuracy", "ece")
+    assert short.value == whole.value
+    assert short.high - short.low == pytest.approx(whole.high - whole.low, rel=0.15)

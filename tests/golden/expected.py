@@ -37,5 +37,5 @@ def _lines(page: Element) -> Iterator[str]:
     for element in page.walk():
         if element.tag == "tr":
             yield f"tr: {' | '.join(squeezed(cell.text) for cell in element.all('td', 'th'))}"
-        elif element.tag in _LINES:
+        elif element.tag in _LINES and element.attributes.get("class") != "download":  # sizes rest on the zlib at hand
             yield f"{element.tag}: {squeezed(element.text)}"

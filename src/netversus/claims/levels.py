@@ -52,7 +52,7 @@ def _levels(
         question = next(q for q in plan.questions[finding.study] if q.metric == finding.metric)
         evidence = StudyEvidence(store, plan, finding.study)
         for name in (finding.a, finding.b):
-            samples = [by_metric for seed in evidence.seeds if (by_metric := _inputs(evidence, name, question, seed))]
+            samples = [parts for seed in evidence.seeds if (parts := evidence.inputs(name, question, seed))]
             if samples:
                 yield key_of(finding, about=name), _level(question, samples, level)
 
@@ -60,13 +60,6 @@ def _levels(
 def _needs_observations(finding: Finding) -> bool:
     from_finding = finding.scale is Scale.PROPORTION and finding.scope == "checkpoints"
     return finding.scale is not Scale.FACT and finding.available is None and not from_finding
-
-
-def _inputs(evidence: StudyEvidence, contender: str, question: Question, seed: int) -> Mapping[str, Sample]:
-    """What the question needs of one seed; empty where a part of it is missing."""
-    metrics = question.inputs or (question.metric,)
-    found = {m: s for m in metrics if (s := evidence.series(contender, m, seed)) is not None and len(s.values)}
-    return found if len(found) == len(metrics) else {}
 
 
 def _level(question: Question, samples: Sequence[Mapping[str, Sample]], level: float) -> Level:
@@ -132,8 +125,8 @@ def _estimated(question: Question, samples: Mapping[str, Sample], level: float) 
 
 
 def _in_order(sample: Sample, first: Sample) -> Array:
-    """A sample's values in the order of another's units."""
+    """What a sample gives of each unit, in the order of another's units."""
     place = {unit: i for i, unit in enumerate(sample.units)}
     if place.keys() != set(first.units):
         raise StatisticsError("a level needs observations of the same units throughout")
-    return np.asarray(sample.values[[place[unit] for unit in first.units]])
+    return np.asarray(sample.given[[place[unit] for unit in first.units]])

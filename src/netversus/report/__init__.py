@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from netversus.report.build import build_view
 from netversus.report.view import ReportView, Section
-from netversus.report.writer import rendered, write
+from netversus.report.writer import files, rendered, write
 
-__all__ = ["ReportView", "Section", "build_view", "rendered", "write"]
+__all__ = ["ReportView", "Section", "build_view", "files", "rendered", "write"]

@@ -31,7 +31,7 @@ from netversus.decide.front import Sure
 from netversus.decide.priorities import Priorities, default_weights
 from netversus.decide.recommend import Option, Recommendation, recommend
 from netversus.messages import say
-from netversus.quantities import MINUS, unit_text
+from netversus.quantities import MINUS, margin_text, unit_text
 from netversus.records import Direction
 from netversus.report.escape import legible, one_line
 from netversus.report.view import ReportView
@@ -134,10 +134,7 @@ def _step_text(axis: Axis) -> str:
     if axis.step == "halving":
         higher = axis.question.direction is Direction.HIGHER
         return say("a doubling") if higher else say("a halving")
-    factor = 0.01 if axis.question.unit == "%" else 1.0
-    margin = f"{axis.question.margin / factor:g}"
-    unit = unit_text("points" if axis.question.unit == "%" else axis.question.unit)
-    return f"{margin} {unit}".rstrip()
+    return margin_text(axis.question.margin, axis.question.scale, axis.question.unit)
 
 
 def words() -> dict[str, str]:
@@ -145,7 +142,7 @@ def words() -> dict[str, str]:
     return {
         "sure": say("Take {choice}."),
         "ahead": say("Cannot tell yet: {choice} is ahead."),
-        "perhaps": say("Cannot tell yet: {choice} is ahead, and whether it keeps the limits is not certain."),
+        "maybe": say("Cannot tell yet: {choice} is ahead, and whether it keeps the limits is not certain."),
         "none": say("No contender keeps the limits."),
         "nothing": say("Nothing can be said: give at least one question a weight."),
         "unjudged": say("Nothing can be said: no contender was measured on all that is asked."),
@@ -183,7 +180,7 @@ def _first(said: Mapping[str, str], found: Recommendation) -> str:
         judged = any(option.fit is not Sure.UNKNOWN for option in found.options)
         return said["none"] if judged else said["unjudged"]
     chosen = next(option for option in found.options if option.contender == found.choice)
-    key = "sure" if found.certain else "ahead" if chosen.fit is Sure.YES else "perhaps"
+    key = "sure" if found.certain else "ahead" if chosen.fit is Sure.YES else "maybe"
     return said[key].format(choice=one_line(found.choice))
 
 

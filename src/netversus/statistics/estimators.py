@@ -3,26 +3,33 @@
 Every estimator is called `f(inputs, weights)`: `inputs` maps a metric's name to its values (float64, shape
 (n,)), `weights` (non-negative, shape (n,) or (k, n)) says how much each unit counts; it gives a float or
 shape (k,). Equal weights give the metric as published; a bootstrap only changes the weights.
+
+An average precision takes more of a picture than a number: its input holds a record for each unit (`with_records`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netversus.errors import StatisticsError, nearest
+from netversus.errors import PairingError, StatisticsError, nearest
+from netversus.statistics.average_precision import AveragePrecision
+from netversus.statistics.detections import Seen, class_matches, loaded
+from netversus.statistics.pairing import Sample
 
 Array = NDArray[np.float64]
-Estimator = Callable[[Mapping[str, Array], Array], Array]
+Estimator = Callable[[Mapping[str, Any], Array], Array]
 
 BINS = 15
 _ONE_UNIT = 1e-9
 
 
-def expected_calibration_error(inputs: Mapping[str, Array], weights: Array) -> Array:
+def expected_calibration_error(inputs: Mapping[str, Any], weights: Array) -> Array:
     """ECE in [0, 1] with 15 bins of equal width (Guo et al., ICML 2017).
 
     Inputs: `confidence`, the probability of the predicted class in [0, 1], and `top1`, 0 or 1. The weighted
@@ -32,7 +39,7 @@ def expected_calibration_error(inputs: Mapping[str, Array], weights: Array) -> A
     return np.asarray(np.abs(weights @ _spread_out(index, gap)).sum(axis=-1) / weights.sum(axis=-1))
 
 
-def debiased_squared_calibration_error(inputs: Mapping[str, Array], weights: Array) -> Array:
+def debiased_squared_calibration_error(inputs: Mapping[str, Any], weights: Array) -> Array:
     """Mean squared calibration error, in the Brier score's unit, without its upward bias.
 
     Noise alone makes every bin's gap differ from zero. Of the absolute gap (the ECE) that bias cannot be removed, of
@@ -52,7 +59,59 @@ def debiased_squared_calibration_error(inputs: Mapping[str, Array], weights: Arr
     return np.asarray(((sums**2 - variance) / filled).sum(axis=-1) / weights.sum(axis=-1))
 
 
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """COCO's average precision in [0, 1], of objects of a size (`netversus.statistics.detections`), at one threshold of
+    IoU or averaged over ten. Its one input holds records of pictures."""
+
+    size: str = "all"
+    threshold: float | None = None
+
+    def __call__(self, inputs: Mapping[str, Any], weights: Array) -> Array:
+        """The average precision under weights of shape (n,) or (k, n).
+
+        Raises:
+            StatisticsError: the input holds no records.
+        """
+        (records,) = inputs.values()
+        if not all(isinstance(one, Seen) for one in records):
+            raise StatisticsError("an average precision needs the matched detections of each picture, not numbers")
+        return _average_precision(tuple(records), self.size, self.threshold)(weights)
+
+
+@lru_cache(maxsize=4)  # a bootstrap asks again and again
+def _average_precision(records: tuple[Seen, ...], size: str, threshold: float | None) -> AveragePrecision:
+    return AveragePrecision(class_matches(records, size, threshold))
+
+
+def with_records(name: str, sample: Sample, content: bytes) -> Sample | None:
+    """A sample with a record for each of its units, read from the file that keeps them; None where the units hold
+    nothing that the estimator is about (objects of its size): what is absent is not 0.
+
+    Raises:
+        PairingError: a unit has no record.
+        StatisticsError: the file cannot be read, or the estimator takes no records.
+    """
+    function = estimator(name)
+    if not isinstance(function, Detected):
+        raise StatisticsError(f"the estimator {name!r} takes numbers, not records")
+    matches = loaded(content)
+    places = {unit: place for place, unit in enumerate(matches.units)}
+    lacking = [unit for unit in sample.units if unit not in places]
+    if lacking:
+        raise PairingError(f"{len(lacking)} units have no kept matches, first {lacking[0]}")
+    if not matches.holds(function.size):
+        return None
+    return replace(sample, records=matches.records[[places[unit] for unit in sample.units]])
+
+
 ESTIMATORS: Final[Mapping[str, Estimator]] = {
+    "average_precision": Detected(),
+    "average_precision_50": Detected(threshold=0.5),
+    "average_precision_75": Detected(threshold=0.75),
+    "average_precision_small": Detected("small"),
+    "average_precision_medium": Detected("medium"),
+    "average_precision_large": Detected("large"),
     "debiased_squared_calibration_error": debiased_squared_calibration_error,
     "expected_calibration_error": expected_calibration_error,
 }
@@ -71,7 +130,7 @@ def estimator(name: str) -> Estimator:
     return ESTIMATORS[name]
 
 
-def _binned(inputs: Mapping[str, Array], weights: Array) -> tuple[NDArray[np.intp], Array]:
+def _binned(inputs: Mapping[str, Any], weights: Array) -> tuple[NDArray[np.intp], Array]:
     """Which bin each unit lies in, and top1 - confidence, shapes (n,)."""
     confidence, right = _input(inputs, "confidence"), _input(inputs, "top1")
     if confidence.shape != right.shape or weights.shape[-1:] != confidence.shape:
@@ -92,7 +151,7 @@ def _spread_out(index: NDArray[np.intp], values: Array) -> Array:
     return table
 
 
-def _input(inputs: Mapping[str, Array], name: str) -> Array:
+def _input(inputs: Mapping[str, Any], name: str) -> Array:
     if name not in inputs:
         raise StatisticsError(f"the estimator needs the input {name!r}, got {', '.join(inputs) or 'none'}")
-    return inputs[name]
+    return np.asarray(inputs[name], dtype=np.float64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,19 +16,28 @@ _SHOWN = 3  # unit ids named in a message
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """What one contender gave: `values[i]` (float64, shape (n,)) was seen on `units[i]`."""
+    """What one contender gave: `values[i]` (float64, shape (n,)) was seen on `units[i]`.
+
+    `records[i]` is what an estimator takes of the unit where a number is not enough (`Question.records`).
+    """
 
     units: Sequence[str]
     values: NDArray[np.float64]
+    records: NDArray[np.object_] | None = None
+
+    @property
+    def given(self) -> NDArray[Any]:
+        """What an estimator takes of each unit: its records where there are any, else its values; shape (n,)."""
+        return self.values if self.records is None else self.records
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Paired:
-    """A and B on the same units: `a[i]` and `b[i]` (float64, shape (n,)) were seen on `units[i]`."""
+    """A and B on the same units: `a[i]` and `b[i]` (float64, or records; shape (n,)) were seen on `units[i]`."""
 
     units: tuple[str, ...]
-    a: NDArray[np.float64]
-    b: NDArray[np.float64]
+    a: NDArray[Any]
+    b: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.units)
@@ -35,7 +45,7 @@ class Paired:
     @property
     def differences(self) -> NDArray[np.float64]:
         """B - A on each unit, shape (n,)."""
-        return self.b - self.a
+        return np.asarray(self.b - self.a)
 
     def by_unit(self) -> Paired:
         """The same pairs ordered by unit id, so that a seeded result does not depend on the order seen."""
@@ -49,7 +59,7 @@ def pair(a: Sample, b: Sample) -> Paired:
     Raises:
         PairingError: no units, a unit twice, a value that is not finite, or units that only one of them has.
     """
-    values_a, values_b = _checked(a, "A"), _checked(b, "B")
+    values_a, values_b = _given(a, "A"), _given(b, "B")
     units = tuple(a.units)
     if units == tuple(b.units):
         return Paired(units, values_a, values_b)
@@ -65,10 +75,17 @@ def pair(a: Sample, b: Sample) -> Paired:
     return Paired(units, values_a, values_b[[place[unit] for unit in units]])
 
 
+def _given(sample: Sample, who: str) -> NDArray[Any]:
+    """What is given of each unit, the numbers beside it checked."""
+    values = _checked(sample, who)
+    return values if sample.records is None else sample.records
+
+
 def only(sample: Sample, units: Collection[str]) -> Sample:
     """The part of a sample that was seen on some units, in its own order."""
     keep = [i for i, unit in enumerate(sample.units) if unit in units]
-    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep])
+    records = None if sample.records is None else sample.records[keep]
+    return Sample(tuple(sample.units[i] for i in keep), sample.values[keep], records)
 
 
 def cluster_means(sample: Sample, cluster_of: Mapping[str, str]) -> Sample:

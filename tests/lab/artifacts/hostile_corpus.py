@@ -3,7 +3,7 @@
 Every published way past picklescan, modelscan and fickling that could be found has a file here: callables that no list
 of forbidden names knows, opcodes that scanners and unpicklers read differently, files within files, containers that say
 two things. `source` says where a pattern was published. `proof` says who opens the file to show that it is truly
-hostile: "pickle", "numpy", "joblib", "torch" (fully unpickling), or "" where that needs what is not installed here, a
+hostile: "pickle", "memory" (pickle from a BytesIO), "numpy", "joblib", "torch" (fully unpickling), or "" where that needs what is not installed here, a
 network, or harms the machine.
 """
 
@@ -262,7 +262,7 @@ def confusions(c: str) -> Iterator[tuple[str, bytes, str, str]]:
         "",
     )
     split = b"cxx" + bytes(named("os:mkdir"))[1:] + call
-    yield "frame_splits_a_name", b"\x80\x04\x95" + struct.pack("<Q", 3) + split + b".", "C and Python differ", "pickle"
+    yield "frame_splits_a_name", b"\x80\x04\x95" + struct.pack("<Q", 3) + split + b".", "C and Python differ", "memory"
     yield "broken_tail", stream(touch(c))[:-1] + b"\xff\xfe", s, "pickle"
     yield "no_stop", stream(touch(c))[:-1], s, "pickle"
     yield "broken_string_after", stream(touch(c) + b"X\xff\xff\xff\x7fabc"), s, "pickle"

@@ -92,8 +92,8 @@ class Machine:
             raise BrokenError(f"{name} finds nothing to work on", self.at) from None
 
     def _argument(self, name: str) -> Any:
-        """What follows the opcode. Where a frame ends within it, CPython's C code, reading a file, drops what it has
-        read so far and begins anew behind the frame, so that another name is imported than is written."""
+        """What follows the opcode. Where a frame ends within it, CPython's C code, reading an io.BytesIO, drops what it
+        has read so far and begins anew behind the frame, so that another name is imported than is written."""
         try:
             given, self.next = argument(name, self.data, self.at + 1)
         except BrokenError:

@@ -196,8 +196,7 @@ def _hf(card: ContenderCard, classes: int) -> nn.Module:
     spec = parse(card.spec)
     folder = hub.folder(spec.target, "" if card.untrained else spec.weights)
     for file in () if card.untrained else folder.glob("*.safetensors"):
-        if vouched(file).format != "safetensors":
-            raise WeightsError(f"{file} is not a safetensors file", hint="download it again")
+        _require(file, "safetensors", f"{file} is not a safetensors file")
     try:
         if card.untrained:
             config = AutoConfig.from_pretrained(folder, num_labels=classes, trust_remote_code=False)
@@ -217,6 +216,21 @@ def _hf(card: ContenderCard, classes: int) -> nn.Module:
         what = f"{absent[0]!r} is not among them" if absent else f"{others[0][0]!r} has another shape"
         raise WeightsError(f"the weights of {card.name} do not fit its config.json: {what}")
     return _selecting(Logits(model), card, int(model.config.num_labels), classes)
+
+
+def _require(path: Path, kind: str, wrong: str) -> None:
+    """Let a file pass that is clean and of this kind; `wrong` begins the sentence that refuses another.
+
+    Raises:
+        UnsafeFileError: it is hostile or suspicious.
+        WeightsError: it is of another kind, or cannot be vouched for.
+    """
+    try:
+        found = vouched(path)
+    except WeightsError as error:
+        raise WeightsError(f"{wrong}: {error.message}", hint=error.hint) from None
+    if found.format != kind:
+        raise WeightsError(f"{wrong}: its content is {found.format}", hint="download it again")
 
 
 @contextmanager
@@ -252,12 +266,7 @@ def _onnx(card: ContenderCard, classes: int) -> nn.Module:
     from netversus.lab.contenders.onnx_graph import OnnxGraph
 
     path = Path(parse(card.spec).target).expanduser()
-    try:
-        found = vouched(path)
-    except WeightsError as error:
-        raise WeightsError(f"cannot open {path} as ONNX: {error.message}", hint=error.hint) from None
-    if found.format != "ONNX":
-        raise WeightsError(f"cannot open {path} as ONNX: its content is {found.format}")
+    _require(path, "ONNX", f"cannot open {path} as ONNX")
     graph = OnnxGraph(path, card)
     return _selecting(graph, card, graph.outputs, classes)
 

@@ -33,9 +33,19 @@ class Boxes:
 
 
 class FrameSet(ABC):
-    """Pictures with stable unit ids, and the boxes of each."""
+    """Pictures with stable unit ids, and the boxes of each.
+
+    `numbers` are the ids that a file of results calls the pictures by, and `categories` those of the box classes in
+    their order; where the data have none of their own both count from 1, as `netversus export-data` writes them.
+    """
 
     ids: tuple[str, ...]
+    categories: tuple[int, ...] = ()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The pictures' ids in COCO files, in the order of `ids`."""
+        return tuple(range(1, len(self) + 1))
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -16,6 +16,7 @@ from netversus.errors import CellError
 from netversus.lab.synthesis.objective import BatchStatistics, bounds, total_variation
 from netversus.records import ContenderCard, digest
 
+FAINT = 0.1  # standard deviation of the noise, where an ordinary image has about 1
 HALVED_FROM = 128  # pixels a side: from here on the first steps are made at half the resolution
 _HALVED_SHARE = 2 / 3  # of the steps
 
@@ -27,9 +28,9 @@ class Brush:
 
     steps: int
     rate: float = 0.1
-    variation: float = 0.05
+    variation: float = 0.5
     size: float = 0.001
-    statistics: float = 0.5
+    statistics: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +100,10 @@ def _strokes(
 
 
 def noise(subjects: Sequence[Subject], side: int, seed: int) -> Tensor:
-    """Standard normal noise, float32, shape (n, 3, side, side); each picture's is its own, whatever its batch."""
-    return torch.stack(
+    """Faint normal noise, float32, shape (n, 3, side, side); each picture's is its own, whatever its batch.
+
+    Strong noise would still be seen after the few steps that a budget allows."""
+    return FAINT * torch.stack(
         [
             torch.randn(3, side, side, generator=generator("noise", seed, one.label, one.number), dtype=torch.float32)
             for one in subjects

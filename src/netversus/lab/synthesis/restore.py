@@ -11,7 +11,7 @@ from netversus.errors import CellError
 from netversus.lab.synthesis.objective import bounds, total_variation
 from netversus.records import ContenderCard
 
-RATE, VARIATION = 0.05, 0.01
+RATE, VARIATION = 0.1, 0.01
 
 
 def restore(

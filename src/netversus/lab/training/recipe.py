@@ -80,6 +80,10 @@ class Recipe(Options):
         Literal["float32", "bfloat16"], Field(description="Of the products: float32, or bfloat16 by autocast.")
     ] = "float32"
     channels_last: Annotated[bool, Field(description="Keep images and weights in channels-last order.")] = False
+    products: Annotated[
+        bool,
+        Field(description="On a CPU, compute 1x1 convolutions, and those of maps of one place, as matrix products."),
+    ] = True
     compile: Annotated[bool, Field(description="Use torch.compile: pays on an accelerator only.")] = False
 
     @model_validator(mode="before")

@@ -20,6 +20,7 @@ from netversus.lab.training.distributed import World, check_shares
 from netversus.lab.training.losses import make_loss
 from netversus.lab.training.optimisers import make_optimizer
 from netversus.lab.training.order import share
+from netversus.lab.training.products import as_products
 from netversus.lab.training.randomness import seeded
 from netversus.lab.training.recipe import Recipe
 from netversus.lab.training.schedule import Schedule
@@ -51,6 +52,8 @@ class Trainee:
 
     def __post_init__(self) -> None:
         check_shares(self.recipe.batch, self.world, mixed=bool(self.recipe.mixup or self.recipe.cutmix))
+        if self.recipe.products and self.device.type == "cpu":
+            as_products(self.model)
         if self.recipe.channels_last:
             self.model.to(memory_format=torch.channels_last)
         self.optimizer = make_optimizer(self.model, self.recipe)

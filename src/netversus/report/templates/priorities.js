@@ -159,7 +159,7 @@ var priorities = (() => {
     });
     if (!weights.some(w => w > 0)) return {answer: said.nothing, rows, flips};
     if (choice === null) return {answer: fit.some(f => f !== UNKNOWN) ? said.none : said.unjudged, rows, flips};
-    const parts = [fill(said[found.certain ? "sure" : fit[choice] === YES ? "ahead" : "perhaps"], {choice: name(choice)})];
+    const parts = [fill(said[found.certain ? "sure" : fit[choice] === YES ? "ahead" : "maybe"], {choice: name(choice)})];
     const rivals = fit.map((f, i) => i).filter(i => behind[i] && (fit[i] === YES || fit[i] === PERHAPS));
     if (rivals.length) {
       const near = rivals.reduce((a, b) => behind[b][0] < behind[a][0] ? b : a), [gap, low, high] = behind[near].map(digits);

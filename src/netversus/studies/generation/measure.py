@@ -21,7 +21,7 @@ from netversus.lab.preprocessing import normalise, to_uint8
 from netversus.lab.synthesis.ascend import ascend, begin
 from netversus.lab.synthesis.judge import RandomFeatures, diversity, kernel_distance
 from netversus.lab.synthesis.objective import to_pixels
-from netversus.lab.synthesis.paint import Brush, Subject, generator, paint
+from netversus.lab.synthesis.paint import FAINT, Brush, Subject, generator, paint
 from netversus.lab.synthesis.restore import restore, root_mean_square
 from netversus.lab.synthesis.strip import from_strip, to_strip
 from netversus.messages import noted
@@ -207,7 +207,7 @@ class Studio:
         parts = anatomy(model, torch.zeros(1, 3, side, side, device=self.bench.device))
         backbone = Backbone(model, parts, reduce=lambda maps: maps).eval().requires_grad_(False)
         inputs = normalise(truth.to(self.bench.device), card.preprocessing)
-        start = torch.randn(inputs.shape, generator=generator("restore", self.bench.seed)).to(inputs)
+        start = FAINT * torch.randn(inputs.shape, generator=generator("restore", self.bench.seed)).to(inputs)
         for number, stage in enumerate(parts.stages):
             name = noted("stage {n}: {where}", n=number + 1, where=stage.label)
             strip = self.bench.kept(card.name, restored_file(number))

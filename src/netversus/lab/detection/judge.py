@@ -1,0 +1,184 @@
+"""Detections matched to what there is, as pycocotools would: by hotcoco, which is fast. Loads no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netversus.errors import MissingExtraError
+from netversus.lab.data.annotated import Boxes
+from netversus.lab.detection.errors import faults, intersection_over_union
+from netversus.lab.detection.found import Found
+from netversus.statistics.detections import SIZES, THRESHOLDS, Matches
+
+MOST = 100  # detections of a picture and class that COCO looks at
+_RANGES = {"all": (0.0, 1e10), "small": (0.0, 1024.0), "medium": (1024.0, 9216.0), "large": (9216.0, 1e10)}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What there is on n pictures: `boxes` of each, in the order of `units`; `classes` are the names."""
+
+    units: tuple[str, ...]
+    classes: tuple[str, ...]
+    boxes: Sequence[Boxes]
+
+    @property
+    def objects(self) -> tuple[int, ...]:
+        """How many objects each picture holds, crowds left out."""
+        return tuple(int((~one.crowd).sum()) for one in self.boxes)
+
+    def counts(self) -> NDArray[np.int64]:
+        """How many objects of each size and class each picture holds, crowds left out: shape (4, n, c)."""
+        made = np.zeros((len(SIZES), len(self.units), len(self.classes)), dtype=np.int64)
+        for area, size in enumerate(SIZES):
+            low, high = _RANGES[size]
+            for place, one in enumerate(self.boxes):
+                inside = ~one.crowd & (one.areas >= low) & (one.areas <= high)
+                made[area, place] = np.bincount(one.labels[inside], minlength=len(self.classes))
+        return made
+
+    def as_coco(self) -> dict[str, Any]:
+        """As the annotations of a COCO file; pictures and categories are numbered from 1 in their order."""
+        return {
+            "images": [{"id": place + 1, "file_name": unit} for place, unit in enumerate(self.units)],
+            "categories": [{"id": label + 1, "name": name} for label, name in enumerate(self.classes)],
+            "annotations": [
+                {"id": number + 1, **row} for number, row in enumerate(_annotations(self.boxes))
+            ],
+        }
+
+
+def _annotations(boxes: Sequence[Boxes]) -> Iterable[dict[str, Any]]:
+    for place, one in enumerate(boxes):
+        for corners, label, area, crowd in zip(
+            one.corners.tolist(), one.labels.tolist(), one.areas.tolist(), one.crowd.tolist(), strict=True
+        ):
+            left, top, right, bottom = corners
+            yield {
+                "image_id": place + 1,
+                "category_id": label + 1,
+                "bbox": [left, top, right - left, bottom - top],
+                "area": area,
+                "iscrowd": int(crowd),
+            }
+
+
+def evaluator(truth: Truth, found: Sequence[Found]) -> Any:
+    """A hotcoco evaluator that has matched the detections of each picture.
+
+    Raises:
+        MissingExtraError: hotcoco is not installed.
+    """
+    try:
+        from hotcoco import COCO, COCOeval
+    except ImportError:
+        raise MissingExtraError("hotcoco", "detection", "an average precision") from None
+    data = COCO(truth.as_coco())
+    made = COCOeval(data, data.load_res(_rows(found)), "bbox")
+    made.evaluate()
+    return made
+
+
+def _rows(found: Sequence[Found]) -> NDArray[np.float64]:
+    """Picture, x, y, width, height, score, category of each detection: shape (d, 7)."""
+    rows = [
+        np.column_stack(
+            [
+                np.full(len(one), place + 1),
+                one.corners[:, :2],
+                one.corners[:, 2:] - one.corners[:, :2],
+                one.scores,
+                one.labels + 1,
+            ]
+        )
+        for place, one in enumerate(found)
+    ]
+    return np.concatenate(rows) if rows else np.zeros((0, 7))
+
+
+def match(truth: Truth, found: Sequence[Found]) -> Matches:
+    """The detections matched to the objects, at every threshold and size, and what is wrong with those that were not.
+
+    Of each picture and class the `MOST` surest detections are kept, as COCO has it.
+
+    Raises:
+        MissingExtraError: hotcoco is not installed.
+    """
+    rows = _rows(found)
+    flags = np.zeros((2, len(SIZES), len(THRESHOLDS), len(rows)), dtype=np.bool_)
+    objects = np.full(len(rows), -1, dtype=np.int64)  # that a detection has at an IoU of 0.5, whatever its size
+    kept = np.zeros(len(rows), dtype=np.bool_)
+    areas = {limits: area for area, limits in enumerate(_RANGES.values())}
+    for cell in evaluator(truth, found).eval_imgs:
+        if cell is None or not cell["dtIds"]:
+            continue
+        area, places = areas[tuple(cell["aRng"])], np.asarray(cell["dtIds"]) - 1
+        flags[0, area][:, places] = cell["dtMatched"]
+        flags[1, area][:, places] = cell["dtIgnore"]
+        if area == 0:
+            kept[places] = True
+            objects[places] = np.asarray(cell["dtMatches"][0], dtype=np.int64) - 1
+    pictures, labels = (rows[kept, column].astype(np.int64) - 1 for column in (0, 6))
+    counted = ~flags[1, 0, 0, kept]
+    wrong = _faults(truth, found, _Judged(pictures, kept, counted, np.where(counted, objects[kept], -1)))
+    return Matches(
+        units=truth.units,
+        classes=truth.classes,
+        pictures=pictures,
+        labels=labels,
+        scores=rows[kept, 5],
+        matched=flags[0][..., kept],
+        ignored=flags[1][..., kept],
+        truths=truth.counts(),
+        errors=wrong.errors,
+        repaired=wrong.repaired,
+        missed=wrong.missed,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """The detections that COCO looks at: `kept` of all. `pictures`, whether each is `counted`, and the number of the
+    object that it has, -1 for none, have one entry for each that is kept."""
+
+    pictures: NDArray[np.int64]
+    kept: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+    objects: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wrong:
+    errors: NDArray[np.int64]
+    repaired: NDArray[np.int64]
+    missed: NDArray[np.int64]
+
+
+def _faults(truth: Truth, found: Sequence[Found], judged: _Judged) -> _Wrong:
+    """What is wrong, picture by picture."""
+    errors, repaired = (np.full(len(judged.pictures), -1, dtype=np.int64) for _ in range(2))
+    missed = np.zeros((len(truth.units), len(truth.classes)), dtype=np.int64)
+    starts = np.cumsum([0, *map(len, found)])
+    numbers = np.cumsum([0, *map(len, truth.boxes)])
+    ends = np.searchsorted(judged.pictures, np.arange(len(truth.units) + 1))
+    for place, (boxes, one) in enumerate(zip(truth.boxes, found, strict=True)):
+        part, kept = slice(ends[place], ends[place + 1]), judged.kept[starts[place] : starts[place + 1]]
+        real = ~boxes.crowd
+        at = np.cumsum(real) - 1  # of an object of the picture, its place among those that are no crowd
+        own = judged.objects[part]
+        said = faults(
+            intersection_over_union(one.corners[kept], boxes.corners[real]),
+            one.labels[kept],
+            one.scores[kept],
+            boxes.labels[real],
+            judged.counted[part],
+            np.where(own < 0, -1, at.take(own - numbers[place], mode="clip")) if len(at) else own,
+        )
+        errors[part], repaired[part] = said.kinds, said.repaired
+        missed[place] = np.bincount(boxes.labels[real][said.missed], minlength=len(truth.classes))
+    return _Wrong(errors, repaired, missed)

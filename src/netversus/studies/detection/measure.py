@@ -1,0 +1,187 @@
+"""Train a detector on each contender, or take the detections that it brings, and match them to what there is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from netversus.errors import CellError
+from netversus.lab.bench import Bench
+from netversus.lab.contenders.spec import parse
+from netversus.lab.data.annotated import FrameSet
+from netversus.lab.detection.ask import detect
+from netversus.lab.detection.detector import Scale, build, scale_of
+from netversus.lab.detection.found import Found, as_results, read_results
+from netversus.lab.detection.judge import Truth, match
+from netversus.lab.detection.pictures import Pictures
+from netversus.lab.detection.ready import is_ready, ready
+from netversus.lab.detection.training import Apprentice
+from netversus.lab.training.checkpoint import Checkpoints, Pace
+from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
+from netversus.statistics.order import recorded_shuffle
+from netversus.studies.detection import ALBUM, DETECTIONS, LOSS, MADE, MATCHES, TRUTH, WEIGHTS
+from netversus.studies.detection.album import dumped
+
+CHECKPOINT_SECONDS = 60.0  # writing one costs seconds for a large detector; at most this much is trained twice
+ASKED = 8  # pictures at once
+SAID_EVERY = 20  # steps between two losses that are kept
+
+
+def measure(bench: Bench) -> Iterator[Emission]:
+    """The detections of every contender on the same pictures, matched; then how long each whole detector takes."""
+    room = Room(bench)
+    detectors: dict[str, nn.Module] = {}
+    for number, card in enumerate(bench.contenders):
+        if card.source != "results":
+            detectors[card.name] = yield from _detector(bench, room, card)
+        yield Progress(number + 1, 2 * len(bench.contenders), "detectors ready")
+    for number, card in enumerate(bench.contenders):
+        yield from _detections(room, card, detectors.get(card.name))
+        yield Progress(len(bench.contenders) + number + 1, 2 * len(bench.contenders), "contenders asked")
+    yield from _timed(bench, room, detectors)
+
+
+@dataclass
+class Room:
+    """What all contenders share: the pictures, decoded once, and what there is on them."""
+
+    bench: Bench
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the box classes."""
+        return self.bench.data.card.box_classes
+
+    @cached_property
+    def test(self) -> Pictures:
+        """The test pictures."""
+        return Pictures(self.bench.data.frames["test"])
+
+    @cached_property
+    def train(self) -> Pictures:
+        """The train pictures.
+
+        Raises:
+            CellError: there are none.
+        """
+        frames = self.bench.data.frames.get("train")
+        if frames is None or not len(frames):
+            raise CellError(f"{self.bench.data.card.name} has no pictures with boxes to train a detector on")
+        return Pictures(frames)
+
+    @cached_property
+    def scale(self) -> Scale:
+        """The size of the pictures and of the objects that the detectors learn from."""
+        return scale_of(self.train.frames, self.bench.options.side)
+
+    @cached_property
+    def asked(self) -> tuple[int, ...]:
+        """The test pictures that are judged, in the order of their unit ids: equal scores are ranked by it."""
+        frames, options = self.bench.data.frames["test"], self.bench.options
+        chosen = recorded_shuffle(len(frames), options.order_seed)[: options.pictures]
+        return tuple(sorted((int(index) for index in chosen), key=frames.ids.__getitem__))
+
+    @cached_property
+    def truth(self) -> Truth:
+        """What there is on them."""
+        frames: FrameSet = self.bench.data.frames["test"]
+        boxes = [frames.boxes(index) for index in self.asked]
+        return Truth(tuple(frames.ids[index] for index in self.asked), self.classes, boxes)
+
+
+def _detector(bench: Bench, room: Room, card: ContenderCard) -> Iterator[Emission | nn.Module]:  # type: ignore[misc]
+    """The contender's detector: as it comes, as it was trained before an interruption, or trained now."""
+    if is_ready(card):
+        return ready(card, room.classes).to(bench.device).eval()
+    model = bench.model(card, train=card.untrained)
+    detector, plan = build(model, card, room.classes, room.scale, bench.options, bench.seed)
+    kept = bench.kept(card.name, WEIGHTS)
+    if kept is None:
+        yield Artifact(MADE, json.dumps(plan.told()).encode(), card.name)
+        yield from _trained(bench, room, card, detector)
+        weights = {name: tensor.contiguous().cpu() for name, tensor in detector.state_dict().items()}
+        bench.flush()
+        bench.keep(Artifact(WEIGHTS, safetensors.torch.save(weights), card.name))
+    else:
+        detector.load_state_dict(safetensors.torch.load(kept))
+    return detector.eval()
+
+
+def _trained(bench: Bench, room: Room, card: ContenderCard, detector: nn.Module) -> Iterator[Emission]:
+    """The training, from where it was interrupted."""
+    apprentice = Apprentice(card.name, detector, bench.options, bench.seed, bench.device)
+    config = {"contender": card.digest, "seed": bench.seed, **bench.options.model_dump(mode="json")}
+    kept = Checkpoints(bench.scratch(card.name) / "training", config)
+    state = kept.newest(bench.device)
+    if state is not None:
+        apprentice.restore(state)
+    pace = Pace(CHECKPOINT_SECONDS)
+    for loss in apprentice.train(room.train):
+        done, steps = apprentice.done, bench.options.steps
+        if done % SAID_EVERY == 0 or done == steps:
+            yield Observations(card.name, LOSS, (f"step-{done:07d}",), (loss,))
+        if pace.due():
+            bench.flush()  # what is trained from here on takes the earlier losses for observed
+            pace.keep(lambda: kept.save(apprentice.done, apprentice.state()))
+        yield Progress(done, steps, f"steps of the detector on {card.name}")
+
+
+def _detections(room: Room, card: ContenderCard, detector: nn.Module | None) -> Iterator[Emission]:
+    """What the contender finds, stored as it says it, matched, and with some pictures to look at."""
+    frames = room.test.frames
+    if detector is None:
+        every = read_results(Path(parse(card.spec).target).expanduser(), frames, len(room.classes))
+        found = [every[index] for index in room.asked]
+    else:
+        found = []
+        for start in range(0, len(room.asked), ASKED):
+            found += _asked(room, card, detector, room.asked[start : start + ASKED])
+            yield Progress(len(found), len(room.asked), f"pictures shown to {card.name}")
+    yield from _judged(room, card, found)
+
+
+def _asked(room: Room, card: ContenderCard, detector: nn.Module, indices: Sequence[int]) -> list[Found]:
+    return detect(detector, room.test.shown(indices, room.bench.device), card.name)
+
+
+def _judged(room: Room, card: ContenderCard, found: Sequence[Found]) -> Iterator[Emission]:
+    frames, classes = room.test.frames, len(room.classes)
+    results = as_results(frames, classes, dict(zip(room.asked, found, strict=True)))
+    matches = match(room.truth, found)
+    yield Artifact(DETECTIONS, json.dumps(results).encode(), card.name)
+    yield Artifact(TRUTH, json.dumps(room.truth.as_coco(frames, room.asked)).encode(), card.name)
+    yield Artifact(MATCHES, matches.dumped(), card.name)
+    yield Artifact(ALBUM, dumped(room.test.frames, room.asked, room.truth, found, matches), card.name)
+    units = room.truth.units
+    yield Observations(card.name, "objects", units, tuple(map(float, room.truth.objects)))
+    yield Observations(card.name, "detections", units, tuple(float(len(one)) for one in found))
+
+
+def _timed(bench: Bench, room: Room, detectors: Mapping[str, nn.Module]) -> Iterator[Emission]:
+    """Seconds that each detector takes for a picture, from its pixels to its boxes; they take turns on each picture."""
+    indices = room.asked[: bench.options.timed]
+    cards = [card for card in bench.contenders if card.name in detectors]
+    for number, index in enumerate(indices):
+        turn = number % len(cards) if cards else 0
+        for card in (*cards[turn:], *cards[:turn]):
+            images = room.test.shown([index], bench.device)
+            if number == 0:  # the first call sets up what the others use again
+                detect(detectors[card.name], images, card.name)
+            unit = room.test.frames.ids[index]
+            yield Observations(card.name, "detector_time", (unit,), (_seconds(bench, detectors[card.name], images),))
+
+
+def _seconds(bench: Bench, detector: nn.Module, images: Sequence[torch.Tensor]) -> float:
+    begin = time.perf_counter()
+    detect(detector, images)  # brings the boxes to the CPU, and so waits for them
+    if bench.device.type == "cuda":
+        torch.cuda.synchronize(bench.device)
+    return time.perf_counter() - begin
