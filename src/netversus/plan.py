@@ -345,6 +345,10 @@ def _blocked(study: Study, group: Sequence[ContenderCard], data: DataCard, untra
 def _unfit(study: Study, card: ContenderCard, data: DataCard) -> str:
     """Why a study has nothing to ask of a contender."""
     of = {"contender": card.name}
+    if card.source == "results" and not study.detections:
+        return noted("{contender} is a file of results: there is no network to ask", **of)
+    if card.head == "boxes" and not study.detections:
+        return noted("{contender} is a detector: it answers with boxes, not with classes", **of)
     if Need.LABELLED_IMAGES in study.needs and not card.answers:
         return noted("the outputs of {contender} do not stand for the classes of {data}", **of, data=data.name)
     if Need.SCRATCH_WEIGHTS in study.needs and not card.untrained:

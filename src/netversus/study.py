@@ -114,7 +114,8 @@ class Study:
     `fit(options, work, seconds)` are pure; a study without `fit` is not shortened by a budget. `weights` names
     the artifact in which a study leaves trained weights, for those that need them. `share` is the part of a budget
     that the study asks for, relative to the others, once the fixed costs are paid. `sequential` is given by a study
-    that can stop as soon as its verdict is certain.
+    that can stop as soon as its verdict is certain. `detections`: it judges boxes, so that a detector that comes
+    trained, or a file of results, can be asked as well as a network that is a detector's backbone.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Study:
     share: float = 1.0
     sequential: Sequential | None = None
     default: bool = True
+    detections: bool = False
     module: str = field(default="")
 
     def primary(self) -> Question | None:

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from netversus.errors import CellError
+from netversus.lab.contenders.detectors import BOXES
 from netversus.lab.contenders.load import load
+from netversus.lab.rates import nominal_rates
 from netversus.lab.training.recipe import Recipe
 from netversus.lab.training.trainee import Trainee
 from netversus.records import ContenderCard, Rates
@@ -24,8 +26,14 @@ def calibrate(
     cards: Iterable[ContenderCard], classes: int, device: torch.device, *, train: bool, recipe: Recipe | None = None
 ) -> Mapping[str, Rates]:
     """Seconds an image for inference and, with `train`, for a plain training step and one as `recipe` has it, and what
-    a call costs, by contender."""
-    return {card.name: _rates(card, classes, device, train=train, recipe=recipe) for card in cards}
+    a call costs, by contender. Of a file of results, and of a detector, which answers no classes, the guess stands."""
+    cards = tuple(cards)
+    guessed = nominal_rates(card for card in cards if not _can_be_timed(card))
+    return guessed | {card.name: _rates(card, classes, device, train=train, recipe=recipe) for card in cards if _can_be_timed(card)}
+
+
+def _can_be_timed(card: ContenderCard) -> bool:
+    return card.source != "results" and card.head != BOXES
 
 
 def _rates(card: ContenderCard, classes: int, device: torch.device, *, train: bool, recipe: Recipe | None) -> Rates:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from netversus.lab.contenders.catalogue import Library, find
+from netversus.lab.contenders.detectors import BOXES
 from netversus.lab.contenders.resolve import architecture_of
 from netversus.lab.contenders.spec import parse
 from netversus.records import ContenderCard, Rates
@@ -24,6 +25,8 @@ def nominal_rates(cards: Iterable[ContenderCard]) -> Mapping[str, Rates]:
 
 
 def _nominal(card: ContenderCard) -> Rates:
+    if card.source == "results":
+        return Rates(infer_seconds=0.0, train_seconds=0.0, parameters=0, measured=False, call_seconds=0.0)
     parameters, gigamacs = _published(card)
     scale = (card.preprocessing.crop / PUBLISHED_SIDE) ** 2
     if parse(card.spec).settings.get("stem"):
@@ -36,6 +39,8 @@ def _nominal(card: ContenderCard) -> Rates:
 def _published(card: ContenderCard) -> tuple[int, float]:
     """Parameters and billions of multiply-adds at 224 px, as far as they are published for the architecture."""
     library: Library
+    if card.head == BOXES:
+        return UNKNOWN
     if card.source in ("torchvision", "timm"):
         library, name = "timm" if card.source == "timm" else "torchvision", card.architecture
     elif card.source == "file":

@@ -17,6 +17,7 @@ from netversus.errors import MissingExtraError, NetversusError, WeightsError
 from netversus.lab.artifacts.scan import vouched
 from netversus.lab.contenders import hub
 from netversus.lab.contenders.availability import published_file
+from netversus.lab.contenders.detectors import BOXES
 from netversus.lab.contenders.own_code import search_path
 from netversus.lab.contenders.reshape import cut_by_timm, reshaped
 from netversus.lab.contenders.resolve import architecture_of
@@ -42,6 +43,8 @@ def load(card: ContenderCard, *, classes: int, seed: int, weights: Path | None =
         UnsafeFileError: the file of weights needs more than tensors.
         MissingExtraError: the source needs an optional package.
     """
+    if card.head == BOXES:
+        raise WeightsError(f"{card.name} is a detector: it answers with boxes, not with logits")
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         model = _LOADERS[card.source](card, classes)
@@ -287,6 +290,11 @@ def _py(card: ContenderCard, classes: int) -> nn.Module:
     return _module(made)
 
 
+def _results(card: ContenderCard, classes: int) -> nn.Module:
+    del classes
+    raise WeightsError(f"{card.name} is a file of results: there is no network in it")
+
+
 def _takes_classes(factory: Callable[..., Any]) -> bool:
     return "num_classes" in inspect.signature(factory).parameters
 
@@ -310,4 +318,5 @@ _LOADERS: Mapping[str, Callable[[ContenderCard, int], nn.Module]] = {
     "hf": _hf,
     "onnx": _onnx,
     "py": _py,
+    "results": _results,
 }

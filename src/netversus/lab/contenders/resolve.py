@@ -23,18 +23,21 @@ from netversus.lab.contenders.catalogue import (
     find,
     names,
 )
+from netversus.lab.contenders.detectors import BOXES, HF_DETECTORS, PREPARED, is_detector, published
 from netversus.lab.contenders.fingerprint import sha256
 from netversus.lab.contenders.hf_processor import preprocessing_of
 from netversus.lab.contenders.imagenet import labels, outputs_for
 from netversus.lab.contenders.own_code import find_factory
 from netversus.lab.contenders.shape import Shape, check_shape, shape_of
 from netversus.lab.contenders.spec import SCRATCH, ContenderSpec, Source, parse, preparation
+from netversus.lab.detection.found import check_results
 from netversus.lab.engines import get_engine
 from netversus.messages import noted, template
 from netversus.records import ContenderCard, DataCard, Preprocessing, digest
 
 DEFAULT_SIZE = 224
 EAGER, AUTO = "eager", "auto"
+_AS_IT_COMES = noted("a trained detector, compared as it comes: its classes are found by their names")
 
 
 def resolve(text: str, data: DataCard, engine: str = "") -> ContenderCard:
@@ -47,7 +50,7 @@ def resolve(text: str, data: DataCard, engine: str = "") -> ContenderCard:
     """
     spec = parse(text)
     card = _RESOLVERS[spec.source](spec, data)
-    chosen = EAGER if spec.source == "onnx" else spec.engine or engine or EAGER
+    chosen = EAGER if spec.source in ("onnx", "results") or card.head == BOXES else spec.engine or engine or EAGER
     if chosen == EAGER:
         return card
     if chosen != AUTO:
@@ -91,6 +94,8 @@ def _installed(package: str) -> str:
 
 
 def _library(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    if spec.source == "torchvision" and is_detector(spec.target):
+        return _trained_detector(spec)
     library: Library = "timm" if spec.source == "timm" else "torchvision"
     architecture = find(library, spec.target)
     shape = _shape(spec, architecture)
@@ -237,6 +242,8 @@ def _existing(spec: ContenderSpec) -> Path:
 
 def _file(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     path = _existing(spec)
+    if is_detector(spec.settings["arch"].removeprefix("torchvision:")):
+        return _detector_file(spec, path)
     library, name = architecture_of(spec)
     architecture = find(library, name)
     shape = _shape(spec, architecture)
@@ -298,6 +305,8 @@ def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
     if local and spec.weights and not spec.scratch:
         raise SpecError(f"a local folder has no revisions, got hf:{spec.target}@{spec.weights}")
     outputs: tuple[int, ...]
+    if not spec.scratch and any(str(kind) in HF_DETECTORS for kind in config.get("architectures") or ()):
+        return _hf_detector(spec, folder, local=local)
     if spec.scratch:
         side = config.get("image_size")
         fixed = isinstance(side, int)
@@ -322,6 +331,84 @@ def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
         preprocessing=prepared,
         notes=notes,
         outputs=outputs,
+    )
+
+
+def _trained_detector(spec: ContenderSpec) -> ContenderCard:
+    """A detector of torchvision with its published weights."""
+    sets = published(spec.target)
+    if spec.scratch or spec.settings:
+        raise SpecError(
+            f"the detector {spec.target} is compared as it was published",
+            hint="to train one here, name its backbone: resnet50@scratch --study detection",
+        )
+    name = next(iter(sets)) if spec.weights in ("", "DEFAULT") else spec.weights
+    if name not in sets:
+        hint = nearest(name, sets) or f"known: {', '.join(sets)}"
+        raise SpecError(f"{spec.target} has no published weights {spec.weights!r}", hint=hint)
+    return _card(
+        replace(spec, weights=name),
+        (spec.target, version("torchvision"), name, Path(sets[name].url).name),
+        architecture=spec.target,
+        weights=name,
+        recipe=f"torchvision:{name} <{sets[name].recipe}>",
+        head=BOXES,
+        preprocessing=PREPARED,
+        notes=(_AS_IT_COMES,),
+    )
+
+
+def _detector_file(spec: ContenderSpec, path: Path) -> ContenderCard:
+    """A file of weights for a detector of torchvision."""
+    name = spec.settings["arch"].removeprefix("torchvision:")
+    return _card(
+        spec,
+        (name, version("torchvision"), sha256(path)),
+        architecture=name,
+        weights=path.name,
+        recipe=f"unknown (file {path.name})",
+        head=BOXES,
+        preprocessing=PREPARED,
+        notes=(_AS_IT_COMES,),
+    )
+
+
+def _hf_detector(spec: ContenderSpec, folder: Path, *, local: bool) -> ContenderCard:
+    """A detector of transformers, such as DETR."""
+    if local:
+        identity = sha256(folder / "config.json", *sorted(folder.glob("*.safetensors")))
+    else:
+        identity = f"{spec.target} {folder.name}"
+    return _card(
+        spec,
+        (identity, spec.weights, _installed("transformers")),
+        architecture=spec.target,
+        weights="local folder" if local else folder.name,
+        recipe=f"hf:{spec.target}",
+        head=BOXES,
+        preprocessing=PREPARED,
+        notes=(_AS_IT_COMES,),
+    )
+
+
+def _results(spec: ContenderSpec, data: DataCard) -> ContenderCard:
+    """A file, or a folder of files, with what some model said. What is in it is read by the studies that take it."""
+    path = Path(spec.target).expanduser()
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [_existing(spec)]
+    if not files:
+        raise WeightsError(f"the folder {spec.target} holds no files of results")
+    if path.suffix == ".json":
+        check_results(path)
+    plain, _ = _plain(data)
+    return _card(
+        spec,
+        ([str(one.relative_to(path)) for one in files] if path.is_dir() else [], sha256(*files)),
+        architecture=f"results {path.stem}",
+        weights=path.name,
+        recipe=f"unknown (results {path.name})",
+        head="results",
+        preprocessing=plain,
+        notes=(noted("a file of results: there is no network, so that only what it says can be compared"),),
     )
 
 
@@ -357,4 +444,5 @@ _RESOLVERS: Mapping[Source, Callable[[ContenderSpec, DataCard], ContenderCard]] 
     "file": _file,
     "onnx": _onnx,
     "py": _py,
+    "results": _results,
 }

@@ -7,6 +7,10 @@
     file:model.safetensors?arch=resnet50    a file of weights for a torchvision or timm architecture
     onnx:model.onnx                         an ONNX graph
     py:package.module:factory               the user's own code
+    results:detections.json                 what some model found, in a file: there is no network
+
+A detector that comes trained is written as a network is: `fasterrcnn_resnet50_fpn@COCO_V1`,
+`file:detector.pth?arch=fasterrcnn_resnet50_fpn`, `hf:facebook/detr-resnet-50`.
 
 `@scratch` after the first four kinds and `py:` means random weights, to be trained here. `hf:NAME@REVISION` pins a
 revision. `file:`, `onnx:` and `py:` do not say how images are to be prepared; `?crop=`, `resize=`, `mean=`, `std=` and
@@ -25,7 +29,7 @@ from typing import Literal, get_args
 from netversus.errors import SpecError, nearest
 from netversus.records import Preprocessing
 
-Source = Literal["torchvision", "timm", "hf", "file", "onnx", "py"]
+Source = Literal["torchvision", "timm", "hf", "file", "onnx", "py", "results"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 SCRATCH = "scratch"
 
@@ -50,6 +54,7 @@ _EXAMPLES: Mapping[Source, str] = {
     "file": "file:model.safetensors?arch=resnet50",
     "onnx": "onnx:model.onnx",
     "py": "py:package.module:factory",
+    "results": "results:detections.json",
 }
 
 
@@ -109,6 +114,8 @@ def parse(text: str) -> ContenderSpec:
         raise SpecError(f"{text!r} names nothing after its colon", hint=f"for example {_EXAMPLES[source]}")
     if source == "onnx" and engine:
         raise SpecError(f"{whole!r}: an ONNX graph is run by ONNX Runtime and by no other engine")
+    if source == "results" and engine:
+        raise SpecError(f"{whole!r}: a file of results is not run, by no engine")
     return replace(_PARSERS[source](source, rest), engine=engine)
 
 
@@ -215,6 +222,10 @@ def _file(source: Source, rest: str) -> ContenderSpec:
     return ContenderSpec(source, path, "", settings)
 
 
+def _results(source: Source, rest: str) -> ContenderSpec:
+    return ContenderSpec(source, rest)
+
+
 def _py(source: Source, rest: str) -> ContenderSpec:
     rest, at, weights = rest.partition("@")
     if at and weights != SCRATCH:
@@ -275,4 +286,5 @@ _PARSERS = {
     "file": _file,
     "onnx": _file,
     "py": _py,
+    "results": _results,
 }
