@@ -1,29 +1,37 @@
 """How fast every inference engine runs ResNet-50 and ResNet-101 at 224 px on this CPU, and how far from fp32 it is.
 
-Peers, in the same run and in turns: torch eager fp32, torch bf16 autocast, OpenVINO bf16.
+Peers, in the same process and in turns: torch eager fp32, torch bf16 autocast, OpenVINO bf16.
 About 15 minutes on two cores: THP_MEM_ALLOC_ENABLE=1 python benchmarks/inference_engines.py [--turns 20]
+With --networks and --cases the networks can be measured one after another, in a process each: no ratio is between
+two networks.
 
 Published weights need a connection; so the networks are random but alive: batch norms have the statistics of real
-inputs, and the head is fitted by ridge regression to tell the classes of the scenes apart, so that an image has a first
-class that an engine can lose. How many it loses is told beside the times; trained weights may lose more or fewer.
+inputs, residual branches add little, as in a trained network, and the head is fitted by ridge regression to tell the
+classes of the scenes apart, so that an image has a first class that an engine can lose. How many it loses is told
+beside the times; trained weights may lose more or fewer.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torchvision
 from record import record
 from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck
 
 from netversus.lab.data import open_data
 from netversus.lab.data.dataset import ImageSet
 from netversus.lab.engines import automatic_engines, get_engine
 from netversus.lab.engines.memory import keep_freed_memory
-from netversus.lab.engines.select import Candidate, Choice, choose
+from netversus.lab.engines.select import REPEATS, Candidate, Choice, choose
 from netversus.lab.evaluation import batches
 from netversus.records import Preprocessing
 
@@ -33,6 +41,7 @@ BATCHES = (1, 8)
 SIZE = 224
 FITTED, SHOWN = 400, 264  # images for the head; images for the choice, of which 64 calibrate and 200 are judged
 RIDGE = 1e-2
+BRANCH = 0.2  # what residual branches add: with 1, the last bit of a pixel changes everything at the other end
 PREPARED = Preprocessing(crop=SIZE, resize=None, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 
 
@@ -50,6 +59,8 @@ def fitted(name: str, classes: int, images: ImageSet) -> tuple[nn.Module, float]
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the plain mean over what is shown
+        if isinstance(module, Bottleneck):
+            nn.init.constant_(module.bn3.weight, BRANCH)
     model.train()
     for inputs, _ in shown(images, 64):
         model(inputs)
@@ -87,46 +98,71 @@ def seconds(choice: Choice, engine: str) -> float:
     return next(c.seconds for c in choice.candidates if c.engine == engine and c.seconds is not None)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=20)
-    arguments = parser.parse_args()
-    keep_freed_memory()  # for all of them, the peers too
+@dataclass(frozen=True)
+class Measured:
+    """Of one network: its accuracy on what its head was fitted to, and by batch what the choice saw."""
+
+    accuracy: float
+    choices: dict[int, Choice]
+
+    def ratios(self, ours: str, peer: str) -> dict[str, float]:
+        """By batch, an engine's time over another's; "" is the chosen one."""
+        return {str(n): seconds(each, ours or each.engine) / seconds(each, peer) for n, each in self.choices.items()}
+
+    def kept(self, turns: int) -> dict[str, Any]:
+        """As it is written down."""
+        return {
+            "accuracy on the images that the head was fitted to": self.accuracy,
+            "times are": f"the least of {REPEATS * turns} repetitions, all engines in turns",
+            "best": {n: 1 / ratio for n, ratio in self.ratios("", "eager").items()},
+            "fused-bf16 and autocast": {n: 1 / ratio for n, ratio in self.ratios("fused-bf16", "autocast").items()},
+            "fused-bf16 and openvino-bf16": self.ratios("fused-bf16", "openvino-bf16"),
+            "batches": {
+                str(n): {
+                    "chosen": each.engine,
+                    "seconds that the choice took": round(each.seconds, 1),
+                    "engines": {one.engine: told(one, seconds(each, "eager")) for one in each.candidates},
+                }
+                for n, each in self.choices.items()
+            },
+        }
+
+
+def measured(name: str, turns: int) -> Measured:
+    """One network on every engine, at every batch."""
     data = open_data(f"scenes?size={SIZE}&train={FITTED}&test={SHOWN}")
     inputs = torch.cat([images for images, _ in shown(data.split("test"), SHOWN)])
     engines = (*automatic_engines("cpu"), get_engine("autocast"))
-    best: dict[str, float] = {}
-    ours: dict[str, float] = {}
-    peer: dict[str, float] = {}
-    table: dict[str, object] = {}
-    for name in NETWORKS:
-        model, accuracy = fitted(name, len(data.card.classes), data.split("train"))
-        table[name] = {"accuracy on the images that the head was fitted to": accuracy}
-        for batch in BATCHES:
-            choice = choose(engines, model, inputs, device=CPU, batch=batch, turns=arguments.turns, every=batch > 1)
-            eager, case = seconds(choice, "eager"), f"{name}, batch {batch}"
-            best[case] = eager / seconds(choice, choice.engine)
-            ours[case] = seconds(choice, "autocast") / seconds(choice, "fused-bf16")
-            peer[case] = seconds(choice, "fused-bf16") / seconds(choice, "openvino-bf16")
-            table[case] = {
-                "chosen": choice.engine,
-                "seconds that the choice took": round(choice.seconds, 1),
-                "engines": {each.engine: told(each, eager) for each in choice.candidates},
-            }
-            print(case, choice.engine, *(f"{c.engine} {c.seconds}" for c in choice.candidates), sep="\n  ")
-    measured = {
-        "times are": f"the least of {2 * arguments.turns} repetitions, all engines in turns",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "cases": table,
-    }
+    model, accuracy = fitted(name, len(data.card.classes), data.split("train"))
+    choices = {}
+    for batch in BATCHES:
+        choice = choose(engines, model, inputs, device=CPU, batch=batch, turns=turns, every=batch > 1)
+        choices[batch] = choice
+        lines = (f"{c.engine} {c.seconds} {c.flips} {c.why}" for c in choice.candidates)
+        print(name, batch, choice.engine, *lines, sep="\n  ", flush=True)
+    return Measured(accuracy, choices)
+
+
+def keep(cases: Mapping[str, Mapping[str, Any]]) -> None:
+    """Record what all the networks say together."""
+
+    def ratios(what: str) -> dict[str, float]:
+        return {f"{name}, batch {n}": r for name, case in cases.items() for n, r in case[what].items()}
+
+    best, ours, peer = (ratios(w) for w in ("best", "fused-bf16 and autocast", "fused-bf16 and openvino-bf16"))
     record(
         name="inference_engines_best",
         peer="torch eager fp32",
         ratio=min(best.values()),
         goal="the fastest engine that agrees with fp32 within the default tolerance is at least 3 times as fast",
         met=min(best.values()) >= 3,
-        measured={"ratio is": "eager's time / the chosen engine's, the worst case", "ratios": best, **measured},
+        measured={
+            "ratio is": "eager's time / the chosen engine's, the worst case",
+            "ratios": best,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "cases": cases,
+        },
     )
     record(
         name="inference_engines_bf16_autocast",
@@ -152,6 +188,22 @@ def main() -> None:
             "cases": "see inference_engines_best",
         },
     )
+
+
+def main(asked: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--networks", nargs="*", default=NETWORKS)
+    parser.add_argument("--cases", type=Path, help="a JSON file: what it holds of other networks is recorded too")
+    arguments = parser.parse_args(asked)
+    keep_freed_memory()  # for all of them, the peers too
+    file: Path | None = arguments.cases
+    cases = json.loads(file.read_text()) if file and file.exists() else {}
+    for name in arguments.networks:
+        cases[name] = measured(name, arguments.turns).kept(arguments.turns)
+        if file:
+            file.write_text(json.dumps(cases, indent=1))
+    keep(cases)
 
 
 if __name__ == "__main__":

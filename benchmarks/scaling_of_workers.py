@@ -132,6 +132,7 @@ def executed(workers: int) -> tuple[float, float]:
 
 
 def main() -> None:
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # as the command does, and as it is in a worker
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=11.0)

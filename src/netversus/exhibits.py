@@ -53,6 +53,25 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True)
+class Heatmap:
+    """Numbers between `low` and `high` in a grid, darker where they are higher, each written in its field.
+
+    `values[i][j]` belongs to `rows[i]` and `columns[j]`; None where there is none.
+    """
+
+    title: str
+    y_label: str
+    x_label: str
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    values: tuple[tuple[float | None, ...], ...]
+    description: str
+    low: float = 0.0
+    high: float = 1.0
+    format: str = ".2f"
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
     """One box of a block diagram: a stage of a network. `units` small boxes are drawn inside it."""
 
@@ -113,4 +132,4 @@ class Gallery:
     note: str = ""
 
 
-Exhibit = Text | Table | Chart | Diagram | Gallery
+Exhibit = Text | Table | Chart | Heatmap | Diagram | Gallery

@@ -214,7 +214,7 @@ NAN = float("nan")
         (Chart("c", "bar", "x", "y", (Series("s", ("a",), ("b",)),), "d"), "holds what is no number"),  # type: ignore[arg-type]
         (Diagram("d", (("a", (Block("b", 3),)),), "d"), ""),
         (Diagram("d", (("a", (Block("b", -3),)),), "d"), "block 'b' of 'd' has -3 units"),
-        ({"title": "no exhibit"}, "expected a Text, Table, Chart, Diagram or Gallery, got dict"),
+        ({"title": "no exhibit"}, "expected a Text, Table, Chart, Heatmap, Diagram or Gallery, got dict"),
     ],
 )
 def test_what_cannot_be_shown_is_named(exhibit: object, said: str):

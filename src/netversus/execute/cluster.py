@@ -61,16 +61,28 @@ def _client(place: Placement) -> Iterator[Any]:
         from dask import config
     except ImportError:
         raise MissingExtraError("distributed", "cluster", "running on workers") from None
-    settings = {"distributed.scheduler.allowed-failures": DEATHS, "distributed.admin.log-format": "%(message)s"}
+    settings = {
+        "distributed.scheduler.allowed-failures": DEATHS,
+        "distributed.admin.log-format": "%(message)s",
+        # Dask lets workers give freed memory back at once, so that each tensor of a megabyte meets fresh pages.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+    }
     with config.set(settings), _quiet(), ExitStack() as stack:
         try:
             target = _target(place, stack)
             client = stack.enter_context(distributed.Client(target, timeout=LOST_SECONDS, set_as_default=False))
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             raise ClusterError(
-                f"the cluster at {place.target or place.where} cannot be reached: {error}", hint="is its scheduler up?"
+                f"the cluster at {place.target or place.where} cannot be reached: {error}", hint=_way_out(place)
             ) from None
         yield client
+
+
+def _way_out(place: Placement) -> str:
+    """What to look at where a cluster does not come up."""
+    if place.where in ("workers", "local-cluster"):
+        return "a script that starts workers does so below: if __name__ == '__main__'"
+    return "is its scheduler up?"
 
 
 def _target(place: Placement, stack: ExitStack) -> Any:

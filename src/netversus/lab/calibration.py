@@ -28,8 +28,9 @@ def calibrate(
     """Seconds an image for inference and, with `train`, for a plain training step and one as `recipe` has it, and what
     a call costs, by contender. Of a file of results, and of a detector, which answers no classes, the guess stands."""
     cards = tuple(cards)
-    guessed = nominal_rates(card for card in cards if not _can_be_timed(card))
-    return guessed | {card.name: _rates(card, classes, device, train=train, recipe=recipe) for card in cards if _can_be_timed(card)}
+    timed = [card for card in cards if _can_be_timed(card)]
+    measured = {card.name: _rates(card, classes, device, train=train, recipe=recipe) for card in timed}
+    return {**nominal_rates(card for card in cards if card.name not in measured), **measured}
 
 
 def _can_be_timed(card: ContenderCard) -> bool:

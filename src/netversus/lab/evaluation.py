@@ -19,6 +19,7 @@ from torch import Tensor
 
 from netversus.errors import UnreadableError
 from netversus.lab.data.dataset import ImageSet
+from netversus.lab.devices import out_of_memory
 from netversus.lab.engines.memory import keep_freed_memory
 from netversus.lab.pipeline.method import EXACT, Method
 from netversus.lab.pipeline.prefetch import AHEAD, Inline, Pending, ahead_of, default_workers, executor
@@ -188,8 +189,32 @@ def chunk_size(height: int, width: int) -> int:
     return min(LARGEST_CHUNK, max(SMALLEST_CHUNK, 1 << max(0, fit.bit_length() - 1)))
 
 
+@dataclass
+class Room:
+    """How many images fit in memory at once, of one contender: `most` is None until memory ran out, then half of what
+    did not fit; `halved` tells each time, in images."""
+
+    most: int | None = None
+    halved: list[int] = field(default_factory=list)
+
+    def chunk(self, inputs: Tensor) -> int:
+        """How many to show at once."""
+        wanted = chunk_size(inputs.shape[-2], inputs.shape[-1])
+        return wanted if self.most is None else min(wanted, self.most)
+
+    def shrink(self, chunk: int) -> bool:
+        """Halve a chunk that did not fit; False where it was one image."""
+        if chunk == 1:
+            return False
+        self.halved.append(chunk)
+        self.most = chunk // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return True
+
+
 @torch.inference_mode()
-def predict(model: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+def predict(model: Callable[[Tensor], Tensor], inputs: Tensor, room: Room | None = None) -> Tensor:
     """Logits of `inputs`, float32, shape (n, 3, h, w): float32, on the CPU, shape (n, classes).
 
     The contender is always shown as many images at once as `chunk_size` says for their size, the last of them filled
@@ -198,8 +223,25 @@ def predict(model: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
     ResNets in float32: bit for bit, for batches of 1 to 64, at any place, beside any other images; without it
     7e-5 between batches of 1 and 64.) It costs nothing where the size of the batch is a multiple of the chunk's. At
     224 px a CPU is up to 1.4 times as fast with 8 images at once as with 64, for their activations fit its caches.
+
+    With a `room` the chunk is halved when memory runs out, and stays so for who asks again with the same room, which
+    tells of it; without one the error passes through.
     """
-    chunk = chunk_size(inputs.shape[-2], inputs.shape[-1])
+    if room is None:
+        return _in_chunks(model, inputs, Room().chunk(inputs))
+    while True:
+        chunk = room.chunk(inputs)
+        try:
+            return _in_chunks(model, inputs, chunk)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            failure = error.with_traceback(None)  # the traceback holds on to tensors
+        if not room.shrink(chunk):
+            raise failure
+
+
+def _in_chunks(model: Callable[[Tensor], Tensor], inputs: Tensor, chunk: int) -> Tensor:
     logits = [model(_filled_up(part, chunk))[: len(part)] for part in torch.split(inputs, chunk)]
     return torch.cat(logits).float().cpu()
 

@@ -30,6 +30,13 @@ def geometry(preprocessing: Preprocessing) -> Preprocessing:
     return replace(preprocessing, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
 
 
+def scaled(preprocessing: Preprocessing, side: int) -> Preprocessing:
+    """The same part of the picture in more or fewer pixels: a crop of `side` px."""
+    own = preprocessing
+    resize = None if own.resize is None else max(side, round(own.resize * side / own.crop))
+    return replace(own, crop=side, resize=resize)
+
+
 def shorter_side(preprocessing: Preprocessing) -> int | None:
     """The least side in pixels that an image needs, or None where any resizing would be seen: without a `resize`
     it is expected at the crop's size, and `nearest` picks single pixels."""

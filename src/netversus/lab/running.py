@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from netversus.lab.data.dataset import Dataset, readable
 from netversus.lab.engines import automatic_engines, get_engine
-from netversus.lab.engines.select import Choice, choose
+from netversus.lab.engines.prepared import Prepared
+from netversus.lab.engines.select import FEWEST_IMAGES, Choice, choose, judge
+from netversus.lab.engines.shown import ENGINE_FILE
 from netversus.lab.preprocessing import normalise, to_uint8
 from netversus.records import ContenderCard
 from netversus.statistics.order import recorded_shuffle
 
-ENGINE_FILE = "engine.json"
+__all__ = ["ENGINE_FILE", "on_engine", "on_its_engine", "own_images"]
+
 IMAGES = 128  # of the user's own: a quarter for calibration, the rest to see whether an engine agrees with fp32
 AUTO = "auto"
 
@@ -27,23 +30,38 @@ def on_its_engine(
     """The network ready to run, and the record of its engine as JSON.
 
     With the engine "auto" the fastest is chosen that agrees with fp32 on the run's own images, unless `kept`, a record
-    of an interrupted cell, says what was chosen already: all of a cell is measured on one engine.
+    of an interrupted cell, says what was chosen already: all of a cell is measured on one engine. An engine that was
+    asked for by name is taken, and the first answers that it changes are counted on the same images.
 
     Raises:
         EngineError: the engine cannot run here, or cannot take this network.
         MissingExtraError: the engine needs an optional package.
-        CellError: fp32 itself gives NaN or infinite outputs; the first layer that does is named.
+        CellError: fp32 itself gives NaN or infinite outputs under "auto"; the first layer that does is named.
     """
-    crop = card.preprocessing.crop
-    if card.engine == AUTO and kept is None:
-        choice = choose(automatic_engines(device.type), model, own_images(card, data), device=device)
-        return choice.prepared, _record(choice)
-    name = str(json.loads(kept)["engine"]) if kept and card.engine == AUTO else card.engine
+    if kept is not None:
+        name = str(json.loads(kept)["engine"]) if card.engine == AUTO else card.engine
+        return on_engine(model, card, data, device, name), kept
+    images = own_images(card, data)
+    if card.engine == AUTO:
+        choice = choose(automatic_engines(device.type), model, images, device=device)
+    elif len(images) >= FEWEST_IMAGES:
+        choice = judge(get_engine(card.engine), model, images, device=device)
+    else:  # too few to compare anything on
+        prepared = on_engine(model, card, data, device, card.engine)
+        candidate = {"engine": card.engine, "compile_seconds": prepared.compile_seconds}
+        return prepared, json.dumps({"engine": card.engine, "candidates": [candidate]}).encode()
+    return choice.prepared, _record(choice)
+
+
+def on_engine(model: nn.Module, card: ContenderCard, data: Dataset, device: torch.device, name: str) -> Prepared:
+    """The network on an engine by name, for images of the card's own side; nothing is compared and nothing recorded.
+
+    Raises:
+        EngineError, MissingExtraError: as `on_its_engine`.
+    """
     engine = get_engine(name)
     calibration = own_images(card, data)[: IMAGES // 4] if engine.calibrated else None
-    prepared = engine.prepare(model, crop=crop, device=device, calibration=calibration)
-    record = {"engine": name, "candidates": [{"engine": name, "compile_seconds": prepared.compile_seconds}]}
-    return prepared, kept or json.dumps(record).encode()
+    return engine.prepare(model, crop=card.preprocessing.crop, device=device, calibration=calibration)
 
 
 def own_images(card: ContenderCard, data: Dataset) -> Tensor:

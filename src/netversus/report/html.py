@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from netversus.exhibits import Chart, Diagram, Exhibit, Gallery, Table, Text
+from netversus.exhibits import Chart, Diagram, Exhibit, Gallery, Heatmap, Table, Text
 from netversus.messages import in_a_row, language, say, sentences
 from netversus.records import Cell, Done, Finding, Outcome, Scale, Verdict
 from netversus.report import gallery, scorecard, trust
@@ -32,6 +32,7 @@ from netversus.report.svg import (
     draw_chart,
     draw_diagram,
     draw_hatches,
+    draw_heatmap,
     draw_interval,
     draw_marker,
     drawn_part,
@@ -39,7 +40,7 @@ from netversus.report.svg import (
 from netversus.report.svg.element import text_width
 from netversus.report.svg.overlay import KINDS as DASHES
 from netversus.report.svg.tradeoff import draw_trade_off
-from netversus.report.tables import MOST_ROWS, TextTable, chart_text, diagram_text, table_text
+from netversus.report.tables import MOST_ROWS, TextTable, chart_text, diagram_text, heatmap_text, table_text
 from netversus.report.tradeoffs import TradeOff, left_out_text, table_of, trade_offs, whiskers_text
 from netversus.report.view import ReportView, Section
 from netversus.wording import winner
@@ -292,6 +293,8 @@ def _figure(exhibit: Exhibit, names: Sequence[str], key: str, address: Callable[
     pictures = {name: draw(width, f"{key}-{name}") for name, width in _WIDTHS.items()}
     if isinstance(exhibit, Chart):
         return _Figure(exhibit.title, exhibit.description, pictures, chart_text(exhibit), drawn_part(exhibit))
+    if isinstance(exhibit, Heatmap):
+        return _Figure(exhibit.title, exhibit.description, pictures, heatmap_text(exhibit))
     return _Figure(exhibit.title, exhibit.description, pictures, diagram_text(exhibit))
 
 
@@ -309,9 +312,11 @@ def _text_width(text: str) -> float:
     return text_width(text, 14.0)
 
 
-def _drawer(exhibit: Chart | Diagram, names: Sequence[str]) -> Callable[[float, str], Markup]:
+def _drawer(exhibit: Chart | Diagram | Heatmap, names: Sequence[str]) -> Callable[[float, str], Markup]:
     if isinstance(exhibit, Chart):
         return lambda width, key: draw_chart(exhibit, width=width, contenders=names, key=key)
+    if isinstance(exhibit, Heatmap):
+        return lambda width, key: draw_heatmap(exhibit, width=width, key=key)
     return lambda width, key: draw_diagram(exhibit, width=width, contenders=names, key=key)
 
 

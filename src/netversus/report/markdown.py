@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from netversus.exhibits import Chart, Diagram, Exhibit, Gallery, Text
+from netversus.exhibits import Chart, Diagram, Exhibit, Gallery, Heatmap, Text
 from netversus.messages import in_a_row, say, sentences, template
 from netversus.records import Done, Failed, Finding, Outcome
 from netversus.report.chapters import Chapter, chapters
@@ -25,7 +25,7 @@ from netversus.report.scorecard import (
     score_cards,
     verdict_text,
 )
-from netversus.report.tables import TextTable, chart_text, diagram_text, table_text
+from netversus.report.tables import TextTable, chart_text, diagram_text, heatmap_text, table_text
 from netversus.report.tradeoffs import left_out_text, table_of, trade_offs
 from netversus.report.trust import (
     Attribute,
@@ -203,6 +203,8 @@ def _exhibit(exhibit: Exhibit) -> str:
         return _titled(exhibit.title, chart_text(exhibit), exhibit.description)
     if isinstance(exhibit, Diagram):
         return _titled(exhibit.title, diagram_text(exhibit), exhibit.description)
+    if isinstance(exhibit, Heatmap):
+        return _titled(exhibit.title, heatmap_text(exhibit), exhibit.description)
     if isinstance(exhibit, Gallery):
         return _gallery(exhibit)
     return _titled(exhibit.title, table_text(exhibit), exhibit.note)

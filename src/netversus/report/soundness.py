@@ -7,7 +7,7 @@ from itertools import chain
 from math import isfinite
 from numbers import Real
 
-from netversus.exhibits import Chart, Diagram, Gallery, Mark, Picture, Series, Table, Text
+from netversus.exhibits import Chart, Diagram, Gallery, Heatmap, Mark, Picture, Series, Table, Text
 from netversus.report.gallery import format_of
 from netversus.report.svg import KINDS
 from netversus.report.svg.overlay import KINDS as MARKS
@@ -22,12 +22,14 @@ def flaw(exhibit: object) -> str:
             found = _table(exhibit)
         case Chart():
             found = _chart(exhibit)
+        case Heatmap():
+            found = _heatmap(exhibit)
         case Diagram():
             found = _diagram(exhibit)
         case Gallery():
             found = _gallery(exhibit)
         case _:
-            return f"expected a Text, Table, Chart, Diagram or Gallery, got {type(exhibit).__name__}"
+            return f"expected a Text, Table, Chart, Heatmap, Diagram or Gallery, got {type(exhibit).__name__}"
     return next(found, "")
 
 
@@ -58,6 +60,19 @@ def _series(series: Series) -> Iterator[str]:
         yield f"series {series.name!r} has {len(series.low)} and {len(series.high)} ends for {len(series.x)} values"
     if not _numbers((*series.y, *series.low, *series.high)) or not _numbers(x for x in series.x if type(x) is not str):
         yield f"series {series.name!r} holds what is no number"
+
+
+def _heatmap(heatmap: Heatmap) -> Iterator[str]:
+    lengths = {len(row) for row in heatmap.values}
+    if len(heatmap.values) != len(heatmap.rows) or lengths - {len(heatmap.columns)}:
+        yield (
+            f"the values of {heatmap.title!r} are not {len(heatmap.rows)} rows of {len(heatmap.columns)}, "
+            f"as its names are"
+        )
+    if not _numbers(value for row in heatmap.values for value in row if value is not None):
+        yield f"{heatmap.title!r} holds what is no number"
+    if not heatmap.low < heatmap.high:
+        yield f"{heatmap.title!r} reaches from {heatmap.low} to {heatmap.high}"
 
 
 def _diagram(diagram: Diagram) -> Iterator[str]:

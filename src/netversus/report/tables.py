@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isfinite
 from numbers import Real
 
-from netversus.exhibits import Block, Chart, Diagram, Scalar, Table
+from netversus.exhibits import Block, Chart, Diagram, Heatmap, Scalar, Table
 from netversus.messages import say
 from netversus.quantities import MINUS
 from netversus.report.scorecard import NOTHING
@@ -82,6 +82,17 @@ def diagram_text(diagram: Diagram) -> TextTable:
         rows.append((label, *map(_block, blocks)))
     columns = (say("stage"), *(say("{name}: blocks", name=name) for name, _ in diagram.rows))
     return TextTable(columns, tuple(rows), (False, *(False for _ in diagram.rows)))
+
+
+def heatmap_text(heatmap: Heatmap) -> TextTable:
+    """A heat map's numbers, a row a row."""
+    rows = tuple(
+        (name, *(cell_text(value, heatmap.format) for value in values))
+        for name, values in zip(heatmap.rows[:MOST_ROWS], heatmap.values, strict=False)
+    )
+    corner = say("{rows} (down), {columns} (across)", rows=heatmap.y_label, columns=heatmap.x_label)
+    numeric = (False, *(True for _ in heatmap.columns))
+    return TextTable((corner, *heatmap.columns), rows, numeric, max(0, len(heatmap.rows) - MOST_ROWS))
 
 
 def _block(block: Block | None) -> str:

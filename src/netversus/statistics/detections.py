@@ -117,9 +117,7 @@ class Matches:
         matched, ignored = self.matched.copy(), self.ignored.copy()
         matched[_ALL, _AT_HALF, mended] = True
         ignored[_ALL, _AT_HALF, wrong & ~mended] = True
-        return replace(
-            self, labels=np.where(mended, self.repaired, self.labels), matched=matched, ignored=ignored
-        )
+        return replace(self, labels=np.where(mended, self.repaired, self.labels), matched=matched, ignored=ignored)
 
     def dumped(self) -> bytes:
         """The file that keeps them; equal matches give equal bytes."""

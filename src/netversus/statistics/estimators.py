@@ -4,7 +4,8 @@ Every estimator is called `f(inputs, weights)`: `inputs` maps a metric's name to
 (n,)), `weights` (non-negative, shape (n,) or (k, n)) says how much each unit counts; it gives a float or
 shape (k,). Equal weights give the metric as published; a bootstrap only changes the weights.
 
-An average precision takes more of a picture than a number: its input holds a record for each unit (`with_records`).
+An average precision takes more of a picture than a number, and a score of tracks more of a sequence: their input holds
+a record for each unit (`with_records`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from netversus.errors import PairingError, StatisticsError, nearest
 from netversus.statistics.average_precision import AveragePrecision
 from netversus.statistics.detections import Seen, class_matches, loaded
 from netversus.statistics.pairing import Sample
+from netversus.statistics.ranking import area_under_roc, false_positive_rate
+from netversus.statistics.tracks import SCORES, Counts
+from netversus.statistics.tracks import loaded as loaded_counts
+from netversus.statistics.tracks import score as score_of_tracks
 
 Array = NDArray[np.float64]
 Estimator = Callable[[Mapping[str, Any], Array], Array]
@@ -78,10 +83,38 @@ class Detected:
             raise StatisticsError("an average precision needs the matched detections of each picture, not numbers")
         return _average_precision(tuple(records), self.size, self.threshold)(weights)
 
+    def recorded(self, content: bytes) -> dict[str, Seen] | None:
+        """The records that a file keeps, by unit; None where they hold no objects of the size."""
+        matches = loaded(content)
+        return dict(zip(matches.units, matches.records, strict=True)) if matches.holds(self.size) else None
+
 
 @lru_cache(maxsize=4)  # a bootstrap asks again and again
 def _average_precision(records: tuple[Seen, ...], size: str, threshold: float | None) -> AveragePrecision:
     return AveragePrecision(class_matches(records, size, threshold))
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """A score of tracks (`netversus.statistics.tracks`). Its one input holds the counts of sequences."""
+
+    score: str
+
+    def __call__(self, inputs: Mapping[str, Any], weights: Array) -> Array:
+        """The score under weights of shape (n,) or (k, n).
+
+        Raises:
+            StatisticsError: the input holds no counts.
+        """
+        (records,) = inputs.values()
+        if not all(isinstance(one, Counts) for one in records):
+            raise StatisticsError("a score of tracks needs the counts of each sequence, not numbers")
+        return score_of_tracks(self.score, records, weights)
+
+    def recorded(self, content: bytes) -> dict[str, Counts] | None:
+        """The records that a file keeps, by unit; None where no sequence holds an object."""
+        counts = loaded_counts(content)
+        return {one.unit: one for one in counts} if any(one.objects for one in counts) else None
 
 
 def with_records(name: str, sample: Sample, content: bytes) -> Sample | None:
@@ -93,19 +126,21 @@ def with_records(name: str, sample: Sample, content: bytes) -> Sample | None:
         StatisticsError: the file cannot be read, or the estimator takes no records.
     """
     function = estimator(name)
-    if not isinstance(function, Detected):
+    if not isinstance(function, Detected | Tracked):
         raise StatisticsError(f"the estimator {name!r} takes numbers, not records")
-    matches = loaded(content)
-    places = {unit: place for place, unit in enumerate(matches.units)}
-    lacking = [unit for unit in sample.units if unit not in places]
-    if lacking:
-        raise PairingError(f"{len(lacking)} units have no kept matches, first {lacking[0]}")
-    if not matches.holds(function.size):
+    kept = function.recorded(content)
+    if kept is None:
         return None
-    return replace(sample, records=matches.records[[places[unit] for unit in sample.units]])
+    lacking = [unit for unit in sample.units if unit not in kept]
+    if lacking:
+        raise PairingError(f"{len(lacking)} units have no record, first {lacking[0]}")
+    records = np.empty(len(sample.units), dtype=np.object_)
+    records[:] = [kept[unit] for unit in sample.units]
+    return replace(sample, records=records)
 
 
 ESTIMATORS: Final[Mapping[str, Estimator]] = {
+    "area_under_roc": area_under_roc,
     "average_precision": Detected(),
     "average_precision_50": Detected(threshold=0.5),
     "average_precision_75": Detected(threshold=0.75),
@@ -114,6 +149,8 @@ ESTIMATORS: Final[Mapping[str, Estimator]] = {
     "average_precision_large": Detected("large"),
     "debiased_squared_calibration_error": debiased_squared_calibration_error,
     "expected_calibration_error": expected_calibration_error,
+    "false_positive_rate": false_positive_rate,
+    **{f"tracks_{name}": Tracked(name) for name in SCORES},
 }
 
 

@@ -49,7 +49,9 @@ def scene(rng: np.random.Generator, skill: float, decimals: int) -> tuple[Boxes,
                 found.append((moved.tolist(), said, round(float(rng.beta(4, 2)), decimals)))
     for _ in range(rng.integers(0, 3)):
         left = rng.uniform(0, 300, 2)
-        found.append(([*left, *(left + rng.uniform(5, 200, 2))], int(rng.integers(0, 4)), round(rng.random(), decimals)))
+        found.append(
+            ([*left, *(left + rng.uniform(5, 200, 2))], int(rng.integers(0, 4)), round(rng.random(), decimals))
+        )
     return boxes(truths), detections(found)
 
 

@@ -23,7 +23,12 @@ def peer(truth: Truth, found: list[Found]) -> COCOeval:
     data = COCO()
     data.dataset = truth.as_coco()
     rows = [
-        {"image_id": place + 1, "category_id": label + 1, "bbox": [*box[:2], *np.subtract(box[2:], box[:2])], "score": s}
+        {
+            "image_id": place + 1,
+            "category_id": label + 1,
+            "bbox": [*box[:2], *np.subtract(box[2:], box[:2])],
+            "score": s,
+        }
         for place, one in enumerate(found)
         for box, label, s in zip(one.corners.tolist(), one.labels.tolist(), one.scores.tolist(), strict=True)
     ]

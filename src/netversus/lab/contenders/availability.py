@@ -16,7 +16,7 @@ from pathlib import Path
 from netversus.errors import WeightsError
 from netversus.lab.contenders import hub
 from netversus.lab.contenders.catalogue import PublishedSet, find
-from netversus.lab.contenders.detectors import BOXES, published
+from netversus.lab.contenders.detectors import BOXES, detector_sets
 from netversus.lab.contenders.fingerprint import sha256
 from netversus.lab.contenders.spec import parse
 from netversus.records import ContenderCard
@@ -61,7 +61,7 @@ def checkpoints() -> Path:
 
 def _set(card: ContenderCard) -> PublishedSet:
     if card.head == BOXES:
-        return published(card.architecture)[card.weights]
+        return detector_sets(card.architecture)[card.weights]
     return find("timm" if card.source == "timm" else "torchvision", card.architecture).sets[card.weights]
 
 

@@ -32,7 +32,7 @@ def is_detector(name: str) -> bool:
     return name in _index()
 
 
-def published(name: str) -> Mapping[str, PublishedSet]:
+def detector_sets(name: str) -> Mapping[str, PublishedSet]:
     """The published weights of a torchvision detector, the default first.
 
     Raises:

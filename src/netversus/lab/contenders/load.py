@@ -109,7 +109,7 @@ def _torchvision(card: ContenderCard, classes: int) -> nn.Module:
     if card.untrained:
         return _scratch_torchvision(card.architecture, classes, shape_of(parse(card.spec).settings))
     published = get_model_weights(card.architecture)[card.weights]
-    with _through_our_door(published_file(card)):
+    with through_our_door(published_file(card)):
         model = get_model(card.architecture, weights=published)
     return _selecting(_module(model), card, IMAGENET_CLASSES, classes)
 
@@ -132,7 +132,7 @@ def _scratch_timm(architecture: str, classes: int, shape: Shape) -> nn.Module:
 
 
 @contextmanager
-def _through_our_door(file: Path) -> Iterator[None]:
+def through_our_door(file: Path) -> Iterator[None]:
     """Let torchvision's builders, which know what each set needs, take their weights from `read_state_dict`:
     their own reader unpickles whatever the file holds."""
     from torchvision.models import WeightsEnum

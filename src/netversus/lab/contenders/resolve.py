@@ -23,7 +23,7 @@ from netversus.lab.contenders.catalogue import (
     find,
     names,
 )
-from netversus.lab.contenders.detectors import BOXES, HF_DETECTORS, PREPARED, is_detector, published
+from netversus.lab.contenders.detectors import BOXES, HF_DETECTORS, PREPARED, detector_sets, is_detector
 from netversus.lab.contenders.fingerprint import sha256
 from netversus.lab.contenders.hf_processor import preprocessing_of
 from netversus.lab.contenders.imagenet import labels, outputs_for
@@ -336,7 +336,7 @@ def _hf(spec: ContenderSpec, data: DataCard) -> ContenderCard:
 
 def _trained_detector(spec: ContenderSpec) -> ContenderCard:
     """A detector of torchvision with its published weights."""
-    sets = published(spec.target)
+    sets = detector_sets(spec.target)
     if spec.scratch or spec.settings:
         raise SpecError(
             f"the detector {spec.target} is compared as it was published",

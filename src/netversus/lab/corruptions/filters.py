@@ -103,7 +103,7 @@ def smeared(image: Tensor, radius: float, sigma: float, angle: float) -> Tensor:
     weights /= weights.sum()
     down = [-ceil(i * sin(radians(angle)) - 0.5) for i in range(count)]
     across = [-ceil(i * cos(radians(angle)) - 0.5) for i in range(count)]
-    most = max(max(map(abs, down)), max(map(abs, across)), 1)
+    most = max(*map(abs, down), *map(abs, across), 1)
     wide = pad(image, (most, most, most, most), mode="replicate")
     result = torch.zeros_like(image)
     for weight, dy, dx in zip(weights.tolist(), down, across, strict=True):

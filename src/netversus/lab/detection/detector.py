@@ -102,9 +102,7 @@ def build(
     side = math.ceil(scale.side / DIVISIBLE) * DIVISIBLE
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        pyramid = make_pyramid(
-            model, card.name, side, recipe.channels, finest=1 if recipe.head == "retinanet" else 0
-        )
+        pyramid = make_pyramid(model, card.name, side, recipe.channels, finest=1 if recipe.head == "retinanet" else 0)
         frozen = recipe.norms == "frozen" or (recipe.norms == "auto" and not card.untrained)
         if frozen:
             pyramid.freeze(torch.zeros(1, 3, side, side, device=device))

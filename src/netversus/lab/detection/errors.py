@@ -61,9 +61,7 @@ def faults(
     return Faults(kinds, repaired, ~taken & ~covered)
 
 
-def _kind(
-    overlap: NDArray[np.float64], own: NDArray[np.bool_], taken: NDArray[np.bool_]
-) -> tuple[int, int]:
+def _kind(overlap: NDArray[np.float64], own: NDArray[np.bool_], taken: NDArray[np.bool_]) -> tuple[int, int]:
     """The kind of error of an unmatched detection, and the object that it is about where it can be mended."""
     same, other = np.where(own, overlap, 0.0), np.where(own, 0.0, overlap)
     best_same, best_other = same.max(initial=0.0), other.max(initial=0.0)
@@ -76,12 +74,10 @@ def _kind(
     return (BOTH, -1) if max(best_same, best_other) >= BACKGROUND else (NOTHING, -1)
 
 
-def intersection_over_union(
-    corners: NDArray[np.float64], others: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def intersection_over_union(corners: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of boxes (k, 4) with boxes (m, 4), as left, top, right, bottom: shape (k, m); 0 where both are empty."""
-    sides = np.minimum(corners[:, None, 2:], others[None, :, 2:]) - np.maximum(corners[:, None, :2], others[None, :, :2])
-    shared = np.clip(sides, 0, None).prod(axis=2)
+    ends = np.minimum(corners[:, None, 2:], others[None, :, 2:])
+    shared = np.clip(ends - np.maximum(corners[:, None, :2], others[None, :, :2]), 0, None).prod(axis=2)
     own, theirs = ((each[:, 2:] - each[:, :2]).prod(axis=1) for each in (corners, others))
     union = own[:, None] + theirs[None, :] - shared
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,11 +72,21 @@ def check_results(path: Path) -> None:
     """
     records = _records(path)
     if records:
-        _fields(path, 0, records[0])
+        _fields(str(path), 0, records[0])
 
 
 def read_results(path: Path, frames: FrameSet, classes: int) -> list[Found]:
     """The detections that a COCO result file tells of each picture, in the order of the frames.
+
+    Raises:
+        DataError: see `from_results`.
+    """
+    return from_results(_records(path), str(path), frames, classes)
+
+
+def from_results(records: Sequence[Any], path: str, frames: FrameSet, classes: int) -> list[Found]:
+    """The detections that the records of a COCO result file tell of each picture, in the order of the frames; `path`
+    is for messages.
 
     Boxes may reach over the picture's edge, as COCO allows.
 
@@ -87,7 +97,6 @@ def read_results(path: Path, frames: FrameSet, classes: int) -> list[Found]:
     places = {number: index for index, number in enumerate(frames.numbers)}
     labels = {category: label for label, category in enumerate(categories_of(frames, classes))}
     rows: list[list[tuple[list[float], int, float]]] = [[] for _ in frames.ids]
-    records = _records(path)
     _refuse_other_data(path, records, places)
     for place, record in enumerate(records):
         image, category, box, score = _fields(path, place, record)
@@ -128,7 +137,7 @@ def _records(path: Path) -> list[Any]:
     return records
 
 
-def _refuse_other_data(path: Path, records: Sequence[Any], places: Mapping[int, int]) -> None:
+def _refuse_other_data(path: str, records: Sequence[Any], places: Mapping[int, int]) -> None:
     """A file about other pictures altogether is said to be that, and not blamed for its first record."""
     named = {record.get("image_id") for record in records if isinstance(record, dict)} - {None}
     try:
@@ -139,7 +148,7 @@ def _refuse_other_data(path: Path, records: Sequence[Any], places: Mapping[int, 
         raise DataError(f"{path} is about other data: none of its {len(named):,} picture ids is among the data's")
 
 
-def _fields(path: Path, place: int, record: Any) -> tuple[int, int, list[float], float]:
+def _fields(path: str, place: int, record: Any) -> tuple[int, int, list[float], float]:
     """A record's picture, category, box (x, y, width, height) and score."""
     where = f"{path}, record {place}"
     if not isinstance(record, dict):
@@ -167,8 +176,3 @@ def _box(where: str, box: Any) -> list[float]:
 
 def _number(value: Any) -> bool:
     return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
-
-
-def by_picture(found: Sequence[Found]) -> Iterator[tuple[int, Found]]:
-    """The pictures with any detection."""
-    return ((index, one) for index, one in enumerate(found) if len(one))

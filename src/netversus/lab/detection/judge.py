@@ -42,26 +42,28 @@ class Truth:
                 made[area, place] = np.bincount(one.labels[inside], minlength=len(self.classes))
         return made
 
-    def as_coco(self) -> dict[str, Any]:
-        """As the annotations of a COCO file; pictures and categories are numbered from 1 in their order."""
+    def as_coco(self, numbers: Sequence[int] = (), categories: Sequence[int] = ()) -> dict[str, Any]:
+        """As the annotations of a COCO file; pictures and categories are numbered from 1 in their order where no other
+        ids are given."""
+        numbers = numbers or range(1, len(self.units) + 1)
+        categories = categories or range(1, len(self.classes) + 1)
+        rows = _annotations(self.boxes, numbers, categories)
         return {
-            "images": [{"id": place + 1, "file_name": unit} for place, unit in enumerate(self.units)],
-            "categories": [{"id": label + 1, "name": name} for label, name in enumerate(self.classes)],
-            "annotations": [
-                {"id": number + 1, **row} for number, row in enumerate(_annotations(self.boxes))
-            ],
+            "images": [{"id": number, "file_name": unit} for number, unit in zip(numbers, self.units, strict=True)],
+            "categories": [{"id": one, "name": name} for one, name in zip(categories, self.classes, strict=True)],
+            "annotations": [{"id": place + 1, **row} for place, row in enumerate(rows)],
         }
 
 
-def _annotations(boxes: Sequence[Boxes]) -> Iterable[dict[str, Any]]:
-    for place, one in enumerate(boxes):
+def _annotations(boxes: Sequence[Boxes], numbers: Sequence[int], categories: Sequence[int]) -> Iterable[dict[str, Any]]:
+    for number, one in zip(numbers, boxes, strict=True):
         for corners, label, area, crowd in zip(
             one.corners.tolist(), one.labels.tolist(), one.areas.tolist(), one.crowd.tolist(), strict=True
         ):
             left, top, right, bottom = corners
             yield {
-                "image_id": place + 1,
-                "category_id": label + 1,
+                "image_id": number,
+                "category_id": categories[label],
                 "bbox": [left, top, right - left, bottom - top],
                 "area": area,
                 "iscrowd": int(crowd),

@@ -41,9 +41,7 @@ class Pyramid(nn.Module):
         self.backbone = backbone
         self.first = levels[0]
         self.levels = levels = levels[finest:]
-        self.fpn = FeaturePyramidNetwork(
-            [level.width for level in levels], channels, extra_blocks=LastLevelMaxPool()
-        )
+        self.fpn = FeaturePyramidNetwork([level.width for level in levels], channels, extra_blocks=LastLevelMaxPool())
         self.out_channels = channels
         self.frozen = False
 

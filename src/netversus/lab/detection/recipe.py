@@ -23,7 +23,7 @@ class DetectorRecipe(Options):
     ] = "faster-rcnn"
     side: Annotated[
         int | None,
-        Field(ge=32, le=2048, description="Shorter side in pixels at which pictures are seen; none: that of the first."),
+        Field(ge=32, le=2048, description="Shorter side in px at which pictures are seen; none: that of the first."),
     ] = None
     samples: Annotated[int, Field(ge=1, description="Pictures shown to each contender's detector.")] = 4800
     batch: Annotated[int, Field(ge=1, le=1024, description="Pictures in a step.")] = 8

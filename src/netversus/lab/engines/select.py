@@ -112,16 +112,60 @@ def choose(
         EngineError: there are too few images.
     """
     begin = time.perf_counter()
+    source, judged = _split(model, images, device)
+    tolerance = tolerance or Tolerance()
+    ready, unusable = _prepare((get_engine(REFERENCE), *engines), source)
+    bench = _Bench(source.original, ready, judged, batch, tolerance)
+    seen = _look(bench, _times(bench, turns), every=every)
+    chosen, told = _decide(seen)
+    return Choice(chosen, ready[chosen], (*told, *unusable), tolerance, batch, time.perf_counter() - begin)
+
+
+def judge(
+    engine: Engine,
+    model: nn.Module,
+    images: Tensor,
+    *,
+    device: torch.device,
+    tolerance: Tolerance | None = None,
+    batch: int = 8,
+    turns: int = 2,
+) -> Choice:
+    """An engine that was asked for by name, beside eager fp32 on the same images: it is taken whatever it answers, and
+    what `choose` would have held against it is told. The arguments are those of `choose`.
+
+    Raises:
+        EngineError: the engine cannot run here or cannot take this network, or there are too few images.
+        MissingExtraError: a package is not installed that an extra brings.
+    """
+    begin = time.perf_counter()
+    source, judged = _split(model, images, device)
+    tolerance = tolerance or Tolerance()
+    ready = {each.name: prepare(each, source) for each in (get_engine(REFERENCE), engine)}
+    bench = _Bench(source.original, ready, judged, batch, tolerance)
+    reference = bench.logits(REFERENCE)
+    seen = [
+        _compared(bench, Candidate(name, seconds, ready[name].compile_seconds), reference)
+        for name, seconds in _times(bench, turns).items()
+    ]
+    told = tuple(_as_asked(each) if each.engine == engine.name else each for each in seen)
+    return Choice(engine.name, ready[engine.name], told, tolerance, batch, time.perf_counter() - begin)
+
+
+def _as_asked(candidate: Candidate) -> Candidate:
+    """With the words for an engine that was not chosen but asked for."""
+    if candidate.accepted:
+        return replace(candidate, why=noted("as asked; agrees with fp32"))
+    return replace(candidate, why=noted("as asked, although {why}", why=candidate.why))
+
+
+def _split(model: nn.Module, images: Tensor, device: torch.device) -> tuple[Source, Tensor]:
+    """The network with images to calibrate on, and the images to judge on, on the device."""
     if images.ndim != 4 or len(images) < FEWEST_IMAGES:
         raise EngineError(f"to choose an engine takes {FEWEST_IMAGES} images, got the shape {tuple(images.shape)}")
     held = min(MOST_CALIBRATION, len(images) // 4)
     source = Source(model, crop=images.shape[-1], device=device, calibration=images[:held])
-    tolerance = tolerance or Tolerance()
-    ready, unusable = _prepare((get_engine(REFERENCE), *engines), source)
-    bench = _Bench(source.original, ready, images[held:].to(device), batch, tolerance)
-    seen = _look(bench, _times(bench, turns), every=every)
-    chosen, told = _decide(seen)
-    return Choice(chosen, ready[chosen], (*told, *unusable), tolerance, batch, time.perf_counter() - begin)
+    return source, images[held:].to(device)
 
 
 def _prepare(engines: Iterable[Engine], source: Source) -> tuple[dict[str, Prepared], list[Candidate]]:

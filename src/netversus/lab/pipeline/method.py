@@ -68,6 +68,11 @@ def fast_methods() -> tuple[Method, ...]:
     return Method(best, scaled=True, boxed=True), Method(best, boxed=True)
 
 
+def method_of(label: str) -> Method | None:
+    """The method that a stored label names; None where this installation has no such."""
+    return next((method for method in (EXACT, *fast_methods()) if method.label == label), None)
+
+
 class Picture:
     """One image of a set, read and decoded once for all preprocessings (once for each scale, where they differ)."""
 

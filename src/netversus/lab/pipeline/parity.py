@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,6 +52,10 @@ class Parity:
     def within(self, mean: float, flips: float) -> bool:
         """Whether it agrees with the exact method as well as is asked."""
         return self.mean <= mean and all(count <= flips * self.images for count in self.flips.values())
+
+    def record(self) -> dict[str, Any]:
+        """As it is stored with a run."""
+        return {**asdict(self), "method": self.method.label, "flips": dict(self.flips)}
 
     def __str__(self) -> str:
         """One line for people."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from netversus.report.svg.chart import KINDS, draw_chart, drawn_part
 from netversus.report.svg.diagram import draw_diagram
+from netversus.report.svg.heatmap import draw_heatmap
 from netversus.report.svg.interval import draw_interval
 from netversus.report.svg.marker import Identity, draw_hatches, draw_marker
 
@@ -17,6 +18,7 @@ __all__ = [
     "draw_chart",
     "draw_diagram",
     "draw_hatches",
+    "draw_heatmap",
     "draw_interval",
     "draw_marker",
     "drawn_part",

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
-from netversus.messages import clauses, say
+from netversus.lab.engines.shown import engines_shown
+from netversus.messages import say
 from netversus.statistics.proportions import above_chance
 from netversus.studies.accuracy.disagreement import disagreements
+from netversus.studies.accuracy.running import decoding, memory
 from netversus.study import LEFT_OUT, Evidence
 
 BINS = 10
@@ -23,8 +25,9 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _agreement(evidence)
     yield from disagreements(evidence)
     yield from _reliability(evidence)
-    yield from _engines(evidence)
-    yield from _decoding(evidence)
+    yield from engines_shown(evidence)
+    yield from decoding(evidence)
+    yield from memory(evidence)
     yield from _left_out(evidence)
 
 
@@ -106,46 +109,6 @@ def _reliability(evidence: Evidence) -> Iterator[Chart]:
             series=tuple(lines),
             description=say("Accuracy against confidence in bins of at least five images; on the diagonal they agree."),
             y_from_zero=True,
-        )
-
-
-def _engines(evidence: Evidence) -> Iterator[Table]:
-    """What each contender was run on, and what was seen of the engines that were tried."""
-    rows = []
-    for card in evidence.contenders:
-        record = evidence.artifact("engine.json", card.name)
-        if record is None:
-            continue
-        told = json.loads(record)
-        for each in told["candidates"]:
-            seconds = each.get("seconds")
-            judged = each.get("flips") is not None
-            flips = say("{n} of {all}", n=each["flips"], all=each["judged"]) if judged else "–"
-            why = each.get("why") or (say("as asked") if each["engine"] == told["engine"] else "")
-            rows.append((card.name, each["engine"], seconds and 1e3 * seconds, each.get("compile_seconds"), flips, why))
-    if rows:
-        yield Table(
-            title=say("What the contenders were run on"),
-            columns=(
-                *(say("contender"), say("engine"), say("ms an image"), say("preparing (s)")),
-                *(say("first answers changed"), say("why")),
-            ),
-            rows=tuple(rows),
-            formats=("", "", ".3g", ".3g", "", ""),
-            note=say(
-                "Beside fp32 by torch, on some of the run's own images. No time that is judged holds the preparing."
-            ),
-        )
-
-
-def _decoding(evidence: Evidence) -> Iterator[Text]:
-    """How the images were decoded, where that was not exact."""
-    records = (evidence.artifact("decoding.json", card.name) for card in evidence.contenders)
-    told = next((json.loads(record) for record in records if record), None)
-    if told:
-        tried = clauses(told["tried"])
-        yield Text(
-            say("The images were decoded by the method {method}. Tried: {tried}.", method=told["method"], tried=tried)
         )
 
 

@@ -32,7 +32,7 @@ class DetectionOptions(DetectorRecipe):
     pictures: Annotated[
         int | None, Field(ge=1, description="Test pictures, the first in the recorded shuffle; none: all of them.")
     ] = None
-    timed: Annotated[int, Field(ge=2, description="Test pictures on which the whole detector is timed, one by one.")] = 12
+    timed: Annotated[int, Field(ge=2, description="Test pictures on which a detector is timed, one by one.")] = 12
     order_seed: Annotated[int, Field(ge=0, description="Seed of the shuffle in which test pictures are chosen.")] = 0
 
 
@@ -113,8 +113,8 @@ STUDY = Study(
             Role.SECONDARY,
         ),
         # The same detections seen otherwise: they are described, and take nothing of the error rate of the first.
-        _average("ap50", "Whose average precision is higher where a rough box will do (IoU 0.50)?", "average_precision_50"),
-        _average("ap75", "Whose average precision is higher where the box must fit (IoU 0.75)?", "average_precision_75"),
+        _average("ap50", "Who finds them better where a rough box will do (IoU 0.50)?", "average_precision_50"),
+        _average("ap75", "Who finds them better where the box must fit (IoU 0.75)?", "average_precision_75"),
         _average("ap_small", "Who finds small objects better (under 32 x 32 px)?", "average_precision_small"),
         _average("ap_medium", "Who finds objects of medium size better?", "average_precision_medium"),
         _average("ap_large", "Who finds large objects better (from 96 x 96 px)?", "average_precision_large"),

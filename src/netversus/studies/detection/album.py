@@ -9,16 +9,17 @@ import io
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netversus.exhibits import Mark
-from netversus.lab.data.annotated import FrameSet
+from netversus.lab.data.annotated import Boxes, FrameSet
+from netversus.lab.detection.errors import intersection_over_union
 from netversus.lab.detection.found import Found
 from netversus.lab.detection.judge import Truth
-from netversus.statistics.detections import Matches
 
 MOST = 8
 SIDE = 256  # px of the longer side
@@ -37,14 +38,24 @@ class Page:
     marks: tuple[Mark, ...]
 
 
-def dumped(
-    frames: FrameSet, asked: Sequence[int], truth: Truth, found: Sequence[Found], matches: Matches
-) -> bytes:
-    """The file with the first pictures that hold any object."""
-    places = [place for place, objects in enumerate(truth.objects) if objects][:MOST]
-    return json.dumps(
-        {"version": 1, "pages": [_page(frames, asked, truth, found, matches, place) for place in places]}
-    ).encode()
+@dataclass(frozen=True)
+class Pages:
+    """What an album is made of: the pictures `asked`, what there is on them and what was found."""
+
+    frames: FrameSet
+    asked: Sequence[int]
+    truth: Truth
+    found: Sequence[Found]
+
+    @property
+    def places(self) -> list[int]:
+        """The first pictures that hold any object, as places in `asked`."""
+        return [place for place, objects in enumerate(self.truth.objects) if objects][:MOST]
+
+
+def dumped(pages: Pages) -> bytes:
+    """The file that keeps them."""
+    return json.dumps({"version": 1, "pages": [_page(pages, place) for place in pages.places]}).encode()
 
 
 def loaded(content: bytes | None) -> list[Page]:
@@ -58,19 +69,39 @@ def loaded(content: bytes | None) -> list[Page]:
     ]
 
 
-def _page(
-    frames: FrameSet, asked: Sequence[int], truth: Truth, found: Sequence[Found], matches: Matches, place: int
-) -> dict[str, Any]:
-    image = frames.image(asked[place])
+def _page(pages: Pages, place: int) -> dict[str, Any]:
+    image = pages.frames.image(pages.asked[place])
     scale = min(1.0, SIDE / max(image.size))
-    size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
+    width, height = (max(1, round(scale * side)) for side in image.size)
     file = io.BytesIO()
-    image.resize(size).save(file, "JPEG", quality=85)
-    marks = list(_marks(truth, found[place], matches, place, scale))
+    image.resize((width, height)).save(file, "JPEG", quality=85)
+    marks = _marks(pages.truth.boxes[place], pages.found[place], pages.truth.classes, scale)
     return {
-        "unit": truth.units[place],
+        "unit": pages.truth.units[place],
         "jpeg": b64encode(file.getvalue()).decode("ascii"),
-        "width": size[0],
-        "height": size[1],
-        "marks": [{name: getattr(mark, name) for name in mark.__slots__} for mark in marks],
+        "width": width,
+        "height": height,
+        "marks": [asdict(mark) for mark in marks],
     }
+
+
+def _marks(boxes: Boxes, found: Found, classes: Sequence[str], scale: float) -> Iterator[Mark]:
+    """The detections that are sure enough to be drawn, right where they are the surest on an object of their class, and
+    the objects that none of them has; crowds are left out."""
+    order = [int(k) for k in np.argsort(-found.scores, kind="stable") if found.scores[k] >= SURE]
+    overlap = intersection_over_union(found.corners, boxes.corners)
+    free = ~boxes.crowd
+    for k in order:
+        fitting = np.where(free & (boxes.labels == found.labels[k]), overlap[k], 0.0)
+        right = fitting.max(initial=0.0) >= IOU
+        if right:
+            free[fitting.argmax()] = False
+        label = f"{classes[found.labels[k]]} {found.scores[k]:.2f}"
+        yield _mark(found.corners[k], scale, label, "right" if right else "wrong")
+    for m in np.flatnonzero(free):
+        yield _mark(boxes.corners[m], scale, classes[boxes.labels[m]], "missed")
+
+
+def _mark(corners: NDArray[np.float64], scale: float, label: str, kind: str) -> Mark:
+    left, top, right, bottom = (scale * corners).tolist()
+    return Mark(left, top, right - left, bottom - top, label, kind)

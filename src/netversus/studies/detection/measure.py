@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from netversus.lab.contenders.spec import parse
 from netversus.lab.data.annotated import FrameSet
 from netversus.lab.detection.ask import detect
 from netversus.lab.detection.detector import Scale, build, scale_of
-from netversus.lab.detection.found import Found, as_results, read_results
+from netversus.lab.detection.found import Found, as_results, categories_of, from_results, read_results
 from netversus.lab.detection.judge import Truth, match
 from netversus.lab.detection.pictures import Pictures
 from netversus.lab.detection.ready import is_ready, ready
@@ -28,7 +28,7 @@ from netversus.lab.training.checkpoint import Checkpoints, Pace
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.detection import ALBUM, DETECTIONS, LOSS, MADE, MATCHES, TRUTH, WEIGHTS
-from netversus.studies.detection.album import dumped
+from netversus.studies.detection.album import Pages, dumped
 
 CHECKPOINT_SECONDS = 60.0  # writing one costs seconds for a large detector; at most this much is trained twice
 ASKED = 8  # pictures at once
@@ -97,7 +97,7 @@ class Room:
         return Truth(tuple(frames.ids[index] for index in self.asked), self.classes, boxes)
 
 
-def _detector(bench: Bench, room: Room, card: ContenderCard) -> Iterator[Emission | nn.Module]:  # type: ignore[misc]
+def _detector(bench: Bench, room: Room, card: ContenderCard) -> Generator[Emission, None, nn.Module]:
     """The contender's detector: as it comes, as it was trained before an interruption, or trained now."""
     if is_ready(card):
         return ready(card, room.classes).to(bench.device).eval()
@@ -136,30 +136,34 @@ def _trained(bench: Bench, room: Room, card: ContenderCard, detector: nn.Module)
 
 def _detections(room: Room, card: ContenderCard, detector: nn.Module | None) -> Iterator[Emission]:
     """What the contender finds, stored as it says it, matched, and with some pictures to look at."""
-    frames = room.test.frames
+    frames, classes = room.test.frames, len(room.classes)
+    kept = room.bench.kept(card.name, DETECTIONS)
     if detector is None:
-        every = read_results(Path(parse(card.spec).target).expanduser(), frames, len(room.classes))
-        found = [every[index] for index in room.asked]
+        every = read_results(Path(parse(card.spec).target).expanduser(), frames, classes)
+        results = as_results(frames, classes, {index: every[index] for index in room.asked})
+    elif kept is not None:
+        results = json.loads(kept)
     else:
-        found = []
+        said: dict[int, Found] = {}
         for start in range(0, len(room.asked), ASKED):
-            found += _asked(room, card, detector, room.asked[start : start + ASKED])
-            yield Progress(len(found), len(room.asked), f"pictures shown to {card.name}")
-    yield from _judged(room, card, found)
-
-
-def _asked(room: Room, card: ContenderCard, detector: nn.Module, indices: Sequence[int]) -> list[Found]:
-    return detect(detector, room.test.shown(indices, room.bench.device), card.name)
+            indices = room.asked[start : start + ASKED]
+            shown = room.test.shown(indices, room.bench.device)
+            said |= zip(indices, detect(detector, shown, card.name), strict=True)
+            yield Progress(len(said), len(room.asked), f"pictures shown to {card.name}")
+        results = as_results(frames, classes, said)
+    yield Artifact(DETECTIONS, json.dumps(results).encode(), card.name)
+    # From the file as it is stored, so that everything can be derived from it again to the last digit.
+    every = from_results(results, card.name, frames, classes)
+    yield from _judged(room, card, [every[index] for index in room.asked])
 
 
 def _judged(room: Room, card: ContenderCard, found: Sequence[Found]) -> Iterator[Emission]:
     frames, classes = room.test.frames, len(room.classes)
-    results = as_results(frames, classes, dict(zip(room.asked, found, strict=True)))
-    matches = match(room.truth, found)
-    yield Artifact(DETECTIONS, json.dumps(results).encode(), card.name)
-    yield Artifact(TRUTH, json.dumps(room.truth.as_coco(frames, room.asked)).encode(), card.name)
-    yield Artifact(MATCHES, matches.dumped(), card.name)
-    yield Artifact(ALBUM, dumped(room.test.frames, room.asked, room.truth, found, matches), card.name)
+    numbers = [frames.numbers[index] for index in room.asked]
+    truth = room.truth.as_coco(numbers, categories_of(frames, classes))
+    yield Artifact(TRUTH, json.dumps(truth).encode(), card.name)
+    yield Artifact(MATCHES, match(room.truth, found).dumped(), card.name)
+    yield Artifact(ALBUM, dumped(Pages(frames, room.asked, room.truth, found)), card.name)
     units = room.truth.units
     yield Observations(card.name, "objects", units, tuple(map(float, room.truth.objects)))
     yield Observations(card.name, "detections", units, tuple(float(len(one)) for one in found))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netversus.exhibits import Chart, Exhibit, Series, Text
+from netversus.lab.engines.shown import engines_shown
 from netversus.messages import say, template, told
 from netversus.quantities import percent
 from netversus.studies.scaling import NOTES
@@ -44,6 +45,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
         yield from _speedup(by_axis[axis], axis)
     yield from _over_depths(depth, kept)
     yield from limits(by_axis["batch"], kept)
+    yield from engines_shown(evidence)
 
 
 def _over_pixels(found: Sequence[Curve], kept: Mapping[str, Any]) -> Iterator[Chart]:

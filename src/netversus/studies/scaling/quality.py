@@ -11,8 +11,10 @@ from torch import Tensor
 
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
+from netversus.lab.engines.nan_origin import nan_origin
 from netversus.lab.evaluation import Batch, batches, predict
-from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
+from netversus.lab.preprocessing import scaled
+from netversus.records import ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 
 BATCH = 64
@@ -30,12 +32,7 @@ class Shown:
 
 def resized(card: ContenderCard, side: int) -> ContenderCard:
     """A contender that takes images of another side: the same part of the picture, in more or fewer pixels."""
-    return replace(card, preprocessing=_scaled(card.preprocessing, side))
-
-
-def _scaled(own: Preprocessing, side: int) -> Preprocessing:
-    resize = None if own.resize is None else max(side, round(own.resize * side / own.crop))
-    return replace(own, crop=side, resize=resize)
+    return replace(card, preprocessing=scaled(card.preprocessing, side))
 
 
 def metric_at(side: int) -> str:
@@ -73,6 +70,8 @@ def _answers(bench: Bench, each: Shown, side: int, batch: Batch) -> Iterator[Obs
         return
     logits = predict(each.at(side), batch.inputs(resized(each.card, side).preprocessing))
     if not bool(torch.isfinite(logits).all()):
-        raise CellError(f"{name} gave NaN or infinite outputs at {side} px")
+        layer = nan_origin(bench.model(each.card), batch.inputs(resized(each.card, side).preprocessing))
+        origin = layer or f"inside the engine {each.card.engine}"
+        raise CellError(f"{name} gave NaN or infinite outputs at {side} px, first from {origin}")
     right = (logits.argmax(dim=1) == torch.from_numpy(batch.labels)).double().tolist()
     yield from (Observations(name, metric, batch.ids, tuple(right)) for metric in metrics)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from netversus.errors import OptionError
 from netversus.messages import noted, template
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Fit, Need, Options, Study, Work
@@ -30,6 +31,17 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, int) else value
 
 
+def _engines(value: object) -> object:
+    """Names from the command line, as "folded,bf16", each of an engine that there is."""
+    from netversus.lab.engines import get_engine
+
+    names = (value,) if isinstance(value, str) and "," not in value else _listed(value)
+    try:
+        return tuple(get_engine(str(name).strip()).name for name in names if str(name).strip())  # type: ignore[attr-defined]
+    except OptionError as error:
+        raise ValueError(f"{error.message} ({error.hint})") from error
+
+
 Batch = Annotated[int, Field(ge=1, le=65536)]
 Side = Annotated[int, Field(ge=8, le=8192)]
 
@@ -52,6 +64,11 @@ class SpeedOptions(Options):
         BeforeValidator(_listed),
         Field(description="Sides in px to measure throughput at beside each contender's own, as 160,224."),
     ] = ()
+    engines: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_engines),
+        Field(description="Engines to measure throughput on beside each contender's own, as folded,bf16."),
+    ] = ()
     processes: Annotated[int, Field(ge=1, le=64, description="Processes that share the blocks, one after another.")] = 1
     cold_start: Annotated[int, Field(ge=0, le=100, description="Fresh interpreters to time for each contender.")] = 0
     stages: Annotated[bool, Field(description="Measure how long each top-level part of a network takes.")] = True
@@ -69,7 +86,7 @@ def _images(options: SpeedOptions, work: Work) -> float:
     """How many images of the data's size each contender is shown."""
     own = work.data.image_size or 224
     sides = [1.0, *((side / own) ** 2 for side in options.resolution)]
-    grid = sum(options.batch) * sum(sides)
+    grid = sum(options.batch) * sum(sides) * (1 + len(options.engines))
     block = TURNS * (1 + options.repetitions + grid)
     warmup = options.warmup + grid
     extras = STAGE_PASSES * options.stages + options.judged_batch
@@ -77,7 +94,7 @@ def _images(options: SpeedOptions, work: Work) -> float:
 
 
 def _calls(options: SpeedOptions) -> int:
-    points = len(options.batch) * (1 + len(options.resolution))
+    points = len(options.batch) * (1 + len(options.resolution)) * (1 + len(options.engines))
     return options.blocks * TURNS * (1 + options.repetitions + points) + options.processes * (options.warmup + points)
 
 

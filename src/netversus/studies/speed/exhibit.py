@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netversus.exhibits import Chart, Exhibit, Scalar, Series, Table, Text
+from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.lab.engines.shown import engines_shown
 from netversus.lab.timing.turns import turns
 from netversus.messages import in_a_row, listed, say, sentences, template, told
 from netversus.quantities import percent
 from netversus.records import ContenderCard
 from netversus.statistics.pairing import Sample, only, pair
-from netversus.statistics.ratios import OrderEffects, log_ratios, order_effects, ratio, signed_rank_p
+from netversus.statistics.ratios import OrderEffects, log_ratios, order_effects, signed_rank_p
 from netversus.studies.speed import NOTES, REST
+from netversus.studies.speed.grid import over_engines, over_grid, rate, rows_of, values_of
 from netversus.study import Evidence
 
 NOISY_SCATTER = 0.1  # of a contender's blocks around their median, as a standard deviation that outliers do not move
@@ -28,7 +29,6 @@ DISTURBED = 0.1  # how much slower a contender is after another's turn, as a sha
 FEWEST_AFTERMATHS = 8  # of fewer, signed ranks cannot reject at 0.01
 BLOCK_METRICS = ("latency", "throughput")
 MILLION = 1e6
-LEVEL = 0.95
 
 Array = NDArray[np.float64]
 Column = tuple[str, str, Callable[[ContenderCard], float | None]]
@@ -46,14 +46,16 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield _levels(evidence, timed, kept)
     yield _over_time(evidence, timed)
     yield from _stages(evidence, timed)
-    yield from _grid(evidence, timed)
+    yield from over_grid(evidence, timed)
+    yield from over_engines(evidence, timed)
+    yield from engines_shown(evidence)
     yield from _cold_starts(evidence, timed)
     yield _steadiness(evidence, timed)
 
 
 def _trust(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str, Any]) -> str:
     """Whether the machine was quiet, said once, with the thresholds."""
-    values = {(card.name, metric): _values(evidence, card, metric) for card in timed for metric in BLOCK_METRICS}
+    values = {(card.name, metric): values_of(evidence, card, metric) for card in timed for metric in BLOCK_METRICS}
     scatters = {key: scatter(seen) for key, seen in values.items() if len(seen)}
     worst = max(scatters, key=scatters.__getitem__)
     signs = []
@@ -123,7 +125,7 @@ def _aftermath(evidence: Evidence, timed: Sequence[ContenderCard], card: Contend
     sample = evidence.series(card.name, "latency_raw")
     names = [each.name for each in timed]
     logs = []
-    for block, rows in groupby(() if sample is None else _rows(sample), key=lambda row: row[0].rpartition("/")[0]):
+    for block, rows in groupby(() if sample is None else rows_of(sample), key=lambda row: row[0].rpartition("/")[0]):
         calls = [seconds for _, seconds in rows]
         order = turns(names, int(block.rpartition("-")[2]))
         if len(names) > 1 and order[len(names) - 1] == card.name and len(calls) >= 2:
@@ -139,18 +141,18 @@ def _levels(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[st
         return lambda card: _median(evidence, card, metric, scale)
 
     def percentile(share: float, least: int = 1) -> Callable[[ContenderCard], float | None]:
-        return lambda card: _percentile(_values(evidence, card, "latency_raw"), share, least)
+        return lambda card: _percentile(values_of(evidence, card, "latency_raw"), share, least)
 
     def hours(card: ContenderCard, price: float = 1.0) -> float | None:
-        rate = _median(evidence, card, "throughput")
-        return None if rate is None else price * MILLION / rate / 3600
+        images = _median(evidence, card, "throughput")
+        return None if images is None else price * MILLION / images / 3600
 
     price = kept.get("price")
     columns: list[Column] = [
         (say("median (ms)"), ".3g", percentile(50)),
         (say("95th percentile (ms)"), ".3g", percentile(95)),
         (say("99th percentile (ms)"), ".3g", percentile(99, FEWEST_FOR_P99)),
-        (say("images/s in batches"), ",", lambda card: _rate(_values(evidence, card, "throughput"))),
+        (say("images/s in batches"), ",", lambda card: rate(values_of(evidence, card, "throughput"))),
         (say("hours for a million images"), ".3g", hours),
         (say("cost of a million images"), ".3g", lambda card: hours(card, price) if price else None),
         (say("peak memory (MiB)"), ",.1f", median("memory", 2**-20)),
@@ -167,8 +169,8 @@ def _levels(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[st
 
 
 def _levels_note(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str, Any]) -> str:
-    calls = min(len(_values(evidence, card, "latency_raw")) for card in timed)
-    batches = sorted({int(b) for card in timed for b in _values(evidence, card, "batch_used")})
+    calls = min(len(values_of(evidence, card, "latency_raw")) for card in timed)
+    batches = sorted({int(b) for card in timed for b in values_of(evidence, card, "batch_used")})
     words = [
         _how_timed(calls, listed([f"{batch:,}" for batch in batches]), kept),
         say("Preparing the images and copying them to the device are not counted."),
@@ -199,7 +201,7 @@ def _how_timed(calls: int, batches: str, kept: Mapping[str, Any]) -> str:
 
 
 def _over_time(evidence: Evidence, timed: Sequence[ContenderCard]) -> Chart:
-    lines = [(card.name, 1e3 * _values(evidence, card, "latency")) for card in timed]
+    lines = [(card.name, 1e3 * values_of(evidence, card, "latency")) for card in timed]
     return Chart(
         title=say("Every timing block"),
         kind="line",
@@ -219,7 +221,7 @@ def _stages(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Char
     for card in timed:
         series = evidence.series(card.name, "stage_seconds")
         if series is not None:
-            seconds = {unit.partition(" ")[2]: float(value) for unit, value in _rows(series)}
+            seconds = {unit.partition(" ")[2]: float(value) for unit, value in rows_of(series)}
             seconds = {between: seconds.pop(REST, 0.0), **seconds}  # first, so that networks of other parts line up
             bars.append(Series(card.name, tuple(seconds), tuple(1e3 * value for value in seconds.values())))
     if bars:
@@ -235,67 +237,6 @@ def _stages(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Char
             ),
             y_from_zero=True,
         )
-
-
-def _grid(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Table]:
-    """Throughput at the other batches and resolutions, with the ratio to the first contender."""
-    points = {card.name: _by_point(evidence.series(card.name, "throughput_grid")) for card in timed}
-    first = timed[0].name
-    rows: list[tuple[Scalar, ...]] = []
-    for point in points[first]:
-        batch, side = point.split("/")
-        for card in timed:
-            if point in points[card.name]:
-                sample = points[card.name][point]
-                ratios = ("", "") if card.name == first else _ratio_text(points[first][point], sample)
-                where = say("its own") if side == "own" else side.removeprefix("r")
-                rows.append((int(batch.removeprefix("b")), where, card.name, _rate(sample.values), *ratios))
-    if rows:
-        yield Table(
-            title=say("Throughput over batch and resolution"),
-            columns=(
-                say("batch"),
-                say("side (px)"),
-                say("contender"),
-                say("images/s"),
-                say("times {contender}", contender=first),
-                say("{level} % interval", level=f"{100 * LEVEL:.0f}"),
-            ),
-            rows=tuple(rows),
-            formats=(",d", "", "", ",", "", ""),
-            note=say("Medians over the blocks; ratios by Hodges-Lehmann over blocks, not corrected for their number."),
-        )
-
-
-def _by_point(sample: Sample | None) -> dict[str, Sample]:
-    """The observations of each point of the grid: units "b8/r64/p0/block-003" become "p0/block-003" of "b8/r64"."""
-    found: dict[str, Sample] = {}
-    if sample is None:
-        return found
-    split = [("/".join(u.split("/")[:2]), "/".join(u.split("/")[2:]), float(v)) for u, v in _rows(sample)]
-    for point, group in groupby(sorted(split), key=lambda row: row[0]):
-        rows = list(group)
-        found[point] = Sample(tuple(unit for _, unit, _ in rows), np.array([value for _, _, value in rows]))
-    return dict(sorted(found.items(), key=lambda item: _size(item[0])))
-
-
-def _rows(sample: Sample) -> Iterator[tuple[str, float]]:
-    return zip(sample.units, sample.values.tolist(), strict=True)
-
-
-def _size(point: str) -> tuple[float, int]:
-    batch, side = point.split("/")
-    return (-inf if side == "own" else int(side[1:]), int(batch[1:]))
-
-
-def _ratio_text(first: Sample, other: Sample) -> tuple[str, str]:
-    """The ratio over the blocks that both have, and its interval where there are enough."""
-    common = set(first.units) & set(other.units)
-    paired = pair(only(first, common), only(other, common)) if common else None
-    effect = ratio(paired.a, paired.b, LEVEL) if paired else None
-    if effect is None:
-        return "", say("too few blocks")
-    return f"{effect.estimate:.3g}", f"[{effect.low:.3g}, {effect.high:.3g}]"
 
 
 def _cold_starts(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Table]:
@@ -316,7 +257,7 @@ def _cold_starts(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator
             rows=tuple(
                 (
                     card.name,
-                    len(_values(evidence, card, "cold_start")),
+                    len(values_of(evidence, card, "cold_start")),
                     *(_median(evidence, card, metric) for metric in metrics),
                     _median(evidence, card, "memory_process", 2**-20),
                 )
@@ -335,7 +276,7 @@ def _steadiness(evidence: Evidence, timed: Sequence[ContenderCard]) -> Table:
     first = evidence.series(timed[0].name, "latency")
     rows = []
     for card in timed:
-        own = _values(evidence, card, "latency")
+        own = values_of(evidence, card, "latency")
         sample = evidence.series(card.name, "latency")
         against = _log_ratios(first, sample) if card is not timed[0] else None
         rows.append((card.name, 100 * scatter(own), *_order(own), *_order(against)))
@@ -375,23 +316,9 @@ def _order(values: Array | None) -> tuple[float | None, float | None]:
     return order.trend, order.autocorrelation
 
 
-def _values(evidence: Evidence, card: ContenderCard, metric: str) -> Array:
-    """The values in stored order; empty where there are none."""
-    series = evidence.series(card.name, metric)
-    return np.empty(0) if series is None else series.values
-
-
 def _median(evidence: Evidence, card: ContenderCard, metric: str, scale: float = 1.0) -> float | None:
-    values = _values(evidence, card, metric)
+    values = values_of(evidence, card, metric)
     return float(np.median(values)) * scale if len(values) else None
-
-
-def _rate(values: Array) -> float | None:
-    """The median to four digits, and whole where it has as many before the point."""
-    if not len(values):
-        return None
-    rate = float(np.median(values))
-    return round(rate) if rate >= 1000 else float(f"{rate:.4g}")
 
 
 def _percentile(values: Array, share: float, least: int) -> float | None:

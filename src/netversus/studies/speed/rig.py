@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import product
 from math import ceil
 from statistics import median
 from typing import TypeVar
@@ -11,12 +13,16 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
+from netversus.errors import EngineError, MissingExtraError, NetversusError
 from netversus.lab.bench import Bench
 from netversus.lab.devices import out_of_memory
+from netversus.lab.engines.nan_origin import nan_origin
+from netversus.lab.preprocessing import scaled
+from netversus.lab.running import on_engine
 from netversus.lab.timing.stopwatch import Stopwatch, undisturbed
 from netversus.lab.timing.turns import turns
 from netversus.messages import noted, template
-from netversus.records import Observations
+from netversus.records import ContenderCard, Observations
 from netversus.studies.speed import SpeedOptions
 
 T = TypeVar("T")
@@ -29,23 +35,47 @@ OWN = 0
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A batch and a resolution at which throughput is measured."""
+    """A batch, a resolution and an engine at which throughput is measured; without an `engine` on the contender's
+    own."""
 
     batch: int
     side: int = OWN
+    engine: str = ""
 
     def __str__(self) -> str:
         """As the unit of an observation begins."""
-        return f"b{self.batch}/{f'r{self.side}' if self.side else 'own'}"
+        side = f"r{self.side}" if self.side else "own"
+        return f"b{self.batch}/{side}" + (f"@{self.engine}" if self.engine else "")
+
+    @property
+    def words(self) -> str:
+        """In words, for a remark."""
+        side = f"{self.side} px" if self.side else noted("its own resolution")
+        if self.engine:
+            return noted("Batch {batch} at {side} on {engine}", batch=self.batch, side=side, engine=self.engine)
+        return noted("Batch {batch} at {side}", batch=self.batch, side=side)
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A network on its device, and the side of the images that it was made for."""
+    """A network on its device, and the side of the images that it was made for. `made(side, engine)` gives it ready
+    for another side or on another engine; without it the one network takes all."""
 
     name: str
     model: nn.Module
     side: int
+    made: Callable[[int, str], nn.Module] | None = None
+
+    def at(self, point: Point) -> nn.Module:
+        """The network for a point.
+
+        Raises:
+            EngineError, MissingExtraError: the engine cannot run here, or cannot take this network.
+        """
+        side = point.side or self.side
+        if self.made is None or (side == self.side and not point.engine):
+            return self.model
+        return self.made(side, point.engine)
 
 
 @dataclass
@@ -70,13 +100,13 @@ class Rig:
     def of(cls, bench: Bench, process: str, watch: Stopwatch) -> Rig:
         """Load every contender of a bench, each on its engine. Its weights need no training: timings do not depend on
         what they are."""
-        loaded = [Contender(card.name, bench.ready(card), card.preprocessing.crop) for card in bench.contenders]
-        return cls.ready(loaded, bench.options, watch, process)
+        return cls.ready([_loaded(bench, card) for card in bench.contenders], bench.options, watch, process)
 
     @classmethod
     def ready(cls, contenders: Sequence[Contender], options: SpeedOptions, watch: Stopwatch, process: str) -> Rig:
         """A rig whose batch and grid are as the options ask."""
-        points = [Point(batch, side) for side in (OWN, *options.resolution) for batch in options.batch]
+        places = product(("", *options.engines), (OWN, *options.resolution), options.batch)
+        points = [Point(batch, side, engine) for engine, side, batch in places]
         judged = Point(options.judged_batch)
         grid = [point for point in dict.fromkeys(points) if point != judged]
         return cls(contenders, options, watch, process, judged.batch, grid)
@@ -91,8 +121,8 @@ class Rig:
 
     def call(self, contender: Contender, point: Point) -> float:
         """Seconds of one call."""
-        images = self.images(contender, point)
-        return self.watch.seconds(lambda: contender.model(images))
+        model, images = contender.at(point), self.images(contender, point)
+        return self.watch.seconds(lambda: model(images))
 
     def warm_up(self) -> list[Observations]:
         """The first calls of the process, recorded and judged by nobody; what does not fit in memory shrinks here."""
@@ -116,16 +146,20 @@ class Rig:
 
     def _warmed(self, contender: Contender) -> list[float]:
         seconds = [self.call(contender, Point(1)) for _ in range(self.options.warmup)]
-        answers = contender.model(self.images(contender, Point(1)))
-        if not bool(torch.isfinite(answers).all()):
-            said = template("{contender} gives NaN or infinite outputs: it was timed all the same.")
-            self.notes.append(noted(said, contender=contender.name))
+        images = self.images(contender, Point(1))
+        if not bool(torch.isfinite(contender.model(images)).all()):
+            said = template("{contender} gives NaN or infinite outputs, first from {layer}: it was timed all the same.")
+            layer = nan_origin(contender.model, images) or noted("inside the engine")
+            self.notes.append(noted(said, contender=contender.name, layer=layer))
         return seconds
 
     def _try_grid(self) -> None:
         """Leave out the points that some contender cannot take: all are compared at all that remain."""
         for point in list(self.grid):
-            problem = next(filter(None, (self._problem(contender, point) for contender in self.contenders)), "")
+            if point not in self.grid:
+                continue  # its engine was left out
+            tried = (self._problem(contender, point) for contender in self.contenders if point in self.grid)
+            problem = next(filter(None, tried), "")
             if problem:
                 self._leave_out(point, problem)
 
@@ -135,16 +169,23 @@ class Rig:
         except Exception as error:  # noqa: BLE001 (every architecture and runtime refuses a size in its own way)
             if out_of_memory(error):
                 return noted("{contender} does not fit in memory", contender=contender.name)
+            if point.engine and isinstance(error, EngineError | MissingExtraError):
+                return self._without_engine(point.engine, contender, error)
             kind = type(error).__name__
             return noted("{contender} does not take it ({error})", contender=contender.name, error=kind)
+        return ""
+
+    def _without_engine(self, engine: str, contender: Contender, error: NetversusError) -> str:
+        """All of the engine's points go, and one line says why; there is nothing to add for a single point."""
+        self.grid = [point for point in self.grid if point.engine != engine]
+        said = template("The engine {engine} was left out for all; of {contender}: {error}.")
+        self.notes.append(noted(said, engine=engine, contender=contender.name, error=error.message))
         return ""
 
     def _leave_out(self, point: Point, problem: str) -> None:
         self.grid.remove(point)
         self._free()
-        side = f"{point.side} px" if point.side else noted("its own resolution")
-        said = template("Batch {batch} at {side} was left out for all: {problem}.")
-        self.notes.append(noted(said, batch=point.batch, side=side, problem=problem))
+        self.notes.append(noted("{point} was left out for all: {problem}.", point=point.words, problem=problem))
 
     def block(self, number: int) -> list[Observations]:
         """One timing block of every contender. Where memory runs out the whole block is measured again, smaller."""
@@ -220,6 +261,22 @@ class Rig:
                 yield Observations(name, "throughput", (unit,), (rate,))
             else:
                 yield Observations(name, "throughput_grid", (f"{point}/{unit}",), (rate,))
+
+
+def _loaded(bench: Bench, card: ContenderCard) -> Contender:
+    """A contender on its engine; for other sides and on other engines it is made when it is first asked for."""
+    model = bench.ready(card)
+    own = getattr(model, "engine", "eager")
+
+    @cache
+    def made(side: int, engine: str) -> nn.Module:
+        name = engine or own
+        if name == "eager":
+            return model if own == "eager" else bench.model(card)
+        resized = replace(card, preprocessing=scaled(card.preprocessing, side))
+        return on_engine(bench.model(card), resized, bench.data, bench.device, name)
+
+    return Contender(card.name, model, card.preprocessing.crop, made)
 
 
 @dataclass
