@@ -181,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--engines", nargs="*", default=ENGINES, help="engines of netversus, by name")
+    parser.add_argument("--name", default="paired_evaluation", help="under which the results are kept")
     arguments = parser.parse_args()
     names = (TIMM_FP32, TIMM, EXACT, *(f"netversus:{engine}" for engine in arguments.engines if _installed(engine)))
     begin = time.perf_counter()
@@ -188,7 +189,7 @@ def main() -> None:
         by_name = {each: Contestant(each, Path(name)) for each in names}
         run(list(by_name.values()), Path(name), arguments.images)
     print(f"{time.perf_counter() - begin:.0f} s in all")
-    keep(by_name, arguments.images)
+    keep(by_name, arguments.images, arguments.name)
 
 
 def _installed(engine: str) -> bool:
@@ -198,7 +199,7 @@ def _installed(engine: str) -> bool:
     return not missing
 
 
-def keep(contestants: dict[str, Contestant], images: int) -> None:
+def keep(contestants: dict[str, Contestant], images: int, kept_as: str) -> None:
     seconds = {name: sum(each.seconds) for name, each in contestants.items()}
     changed = {name: flips(each, contestants[TIMM_FP32]) for name, each in contestants.items()}
     ours = [name for name in contestants if name.startswith("netversus")]
@@ -215,7 +216,7 @@ def keep(contestants: dict[str, Contestant], images: int) -> None:
         "prepared": {name: each.prepared for name, each in contestants.items()},
     }
     record(
-        name="paired_evaluation",
+        name=kept_as,
         peer=f"timm's validation run twice at its fastest: {contestants[peer].prepared['result']['setting']}",
         ratio=seconds[peer] / seconds[best],
         goal="at least 3 times faster than timm at its best settings for the same top-1: no more first answers differ "
@@ -230,7 +231,7 @@ def keep(contestants: dict[str, Contestant], images: int) -> None:
         },
     )
     record(
-        name="paired_evaluation_exact",
+        name=f"{kept_as}_exact",
         peer="timm's validation run twice at its fastest in fp32",
         ratio=seconds[TIMM_FP32] / seconds[EXACT],
         goal="the exact path in fp32 is no slower, and every first answer is the same",
@@ -243,7 +244,7 @@ def keep(contestants: dict[str, Contestant], images: int) -> None:
     )
     memory = {name: each.memory for name, each in contestants.items()}
     record(
-        name="paired_evaluation_memory",
+        name=f"{kept_as}_memory",
         peer="timm's validation, one model at a time, at its fastest in fp32",
         ratio=memory[EXACT]["peak"] / memory[TIMM_FP32]["peak"],
         goal="both models at once in no more memory than timm takes for one",
