@@ -345,7 +345,7 @@ def _blocked(study: Study, group: Sequence[ContenderCard], data: DataCard, untra
 def _unfit(study: Study, card: ContenderCard, data: DataCard) -> str:
     """Why a study has nothing to ask of a contender."""
     of = {"contender": card.name}
-    if card.source == "results" and not study.detections:
+    if card.source == "results" and not (study.tracks if card.head == "tracks" else study.detections):
         return noted("{contender} is a file of results: there is no network to ask", **of)
     if card.head == "boxes" and not study.detections:
         return noted("{contender} is a detector: it answers with boxes, not with classes", **of)

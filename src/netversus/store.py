@@ -329,8 +329,15 @@ class RunStore:
         self.write(f"{folder}/{count + 1:04d}.json", content)
 
     def cell(self, cell: Cell | str) -> CellStore:
-        """A cell's folder, by the cell or its key."""
-        return CellStore(self.files.below(f"cells/{cell if isinstance(cell, str) else cell.key}"))
+        """A cell's folder, by the cell or its key.
+
+        Raises:
+            RunFolderError: the key is no folder's name. It comes with the plan, and the plan may be a stranger's.
+        """
+        key = cell if isinstance(cell, str) else cell.key
+        if not _FILE_NAME.fullmatch(key):
+            raise RunFolderError(f"a cell's key must be a plain name, got {key[:80]!r}")
+        return CellStore(self.files.below(f"cells/{key}"))
 
     def outcome(self, cell: Cell) -> Outcome | None:
         """How a cell ended, or None while it has not."""
@@ -344,11 +351,18 @@ class RunStore:
         self.write(f"units-{safe_name(split)}.parquet", sink.getvalue().to_pybytes())
 
     def units(self, split: str) -> Mapping[str, tuple[Any, ...]]:
-        """What is known of a split's units, by column; empty where nothing is."""
+        """What is known of a split's units, by column; empty where nothing is.
+
+        Raises:
+            RunFolderError: the file is damaged.
+        """
+        name = f"units-{safe_name(split)}.parquet"
         try:
-            table = pq.read_table(pa.BufferReader(self.files.read(f"units-{safe_name(split)}.parquet")))
+            table = pq.read_table(pa.BufferReader(self.files.read(name)))
         except FileNotFoundError:
             return {}
+        except (pa.ArrowException, OSError) as error:
+            raise RunFolderError(f"cannot read {self.place}/{name}: {error}") from None
         return {name: tuple(table[name].to_pylist()) for name in table.column_names}
 
     def write_findings(self, findings: Sequence[Finding]) -> None:

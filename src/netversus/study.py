@@ -115,8 +115,8 @@ class Study:
     the artifact in which a study leaves trained weights, for those that need them. `share` is the part of a budget
     that the study asks for, relative to the others, once the fixed costs are paid. `sequential` is given by a study
     that can stop as soon as its verdict is certain. `detections`: it judges boxes, so that a detector that comes
-    trained, or a file of results, can be asked as well as a network that is a detector's backbone. `sometimes` are
-    metrics that only some data allow.
+    trained, or a file of results, can be asked as well as a network that is a detector's backbone. `tracks`: it
+    judges tracks, so that a folder of their results can be asked. `sometimes` are metrics that only some data allow.
     """
 
     name: str
@@ -134,6 +134,7 @@ class Study:
     sequential: Sequential | None = None
     default: bool = True
     detections: bool = False
+    tracks: bool = False
     sometimes: frozenset[str] = frozenset()
     module: str = field(default="")
 

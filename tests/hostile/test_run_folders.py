@@ -105,7 +105,7 @@ def test_another_kind_of_record_is_told_in_one_line(run: Path, name: str) -> Non
 @pytest.mark.parametrize("name", ["run.json", "plans/0001.json", "units-test.parquet"])
 def test_pipes_devices_and_loops_in_the_place_of_files_neither_hang_nor_crash(run: Path, name: str) -> None:
     for made in (
-        lambda path: os.mkfifo(path),
+        os.mkfifo,
         lambda path: path.symlink_to("/dev/zero"),
         lambda path: path.symlink_to(path.name),
         lambda path: path.mkdir(),
@@ -146,7 +146,7 @@ def test_a_contenders_name_makes_a_folder_below_the_cells(tmp_path_factory, name
     folder = tmp_path_factory.mktemp("names") / "run"
     cell = RunStore.create(folder).cell("key")
     cell.add_artifact(Artifact("x.bin", b"x", name))
-    written = [path for path in folder.parent.rglob("x.bin")]
+    written = list(folder.parent.rglob("x.bin"))
     assert len(written) == 1
     assert (folder / "cells" / "key" / "artifacts") in written[0].parents
     shutil.rmtree(folder.parent)

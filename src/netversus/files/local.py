@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -52,8 +53,11 @@ class LocalFiles(Files):
         self.address = str(folder.absolute())
 
     def read(self, name: str) -> bytes:
-        """A file's bytes."""
-        return (self.folder / name).read_bytes()
+        """A file's bytes. A pipe or a device, which could be read for ever, is refused: it may be a stranger's."""
+        path = self.folder / name
+        if path.exists() and not path.is_file():
+            raise OSError(errno.EINVAL, "not a regular file")
+        return path.read_bytes()
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file whole."""

@@ -31,7 +31,8 @@ BATCH = 64
 @dataclass(frozen=True)
 class Lesson:
     """What is taught: `images` uint8 (n, 3, h, w) as the contender sees them, `labels` int64 (n,), for so many `steps`.
-    `name` is that of its folder, unique within the cell; the first weights follow from `seed`, and so does the order."""
+    `name` is that of its folder, unique within the cell; the first weights follow from `seed`, and so does the
+    order."""
 
     name: str
     images: Tensor

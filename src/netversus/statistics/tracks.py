@@ -1,4 +1,4 @@
-"""What the tracks of one contender are worth, sequence by sequence: the counts from which HOTA and its kin are computed.
+"""What the tracks of one contender are worth, sequence by sequence: the counts from which HOTA is computed.
 
 Every score of a set of sequences is a function of sums of counts over them, so that a bootstrap only reweights the
 sequences. The scores are those of TrackEval, combined over sequences as it combines them:

@@ -211,7 +211,11 @@ def test_links_and_devices_are_no_images(tmp_path, members):
     path = tmp_path / "x.tar"
     write_tar(path, members(0, 4))
     with tarfile.open(path, "a") as tar:
-        for name, kind in (("evil.png", tarfile.SYMTYPE), ("evil.cls", tarfile.LNKTYPE), ("pipe.png", tarfile.FIFOTYPE)):
+        for name, kind in (
+            ("evil.png", tarfile.SYMTYPE),
+            ("evil.cls", tarfile.LNKTYPE),
+            ("pipe.png", tarfile.FIFOTYPE),
+        ):
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/passwd"
             tar.addfile(info)

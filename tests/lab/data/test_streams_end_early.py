@@ -173,7 +173,17 @@ def test_unreadable_images_are_left_out_for_all_named_and_cost_the_verdict_nothi
     assert not {ids[i] for i in bad} & set(read)
     report = (run.report(tmp_path / "report.md"), (tmp_path / "report.md").read_text())[1]
     assert "images could not be read and were left out for every contender" in report
-    words = ["compare", *CONTENDERS, "--study", "accuracy", "--data", data, "--strict", "--out", str(tmp_path / "strict")]
+    words = [
+        "compare",
+        *CONTENDERS,
+        "--study",
+        "accuracy",
+        "--data",
+        data,
+        "--strict",
+        "--out",
+        str(tmp_path / "strict"),
+    ]
     assert main(words) == 5
     assert "cannot be decoded" in capsys.readouterr().out
 

@@ -8,10 +8,10 @@ import sys
 
 import numpy as np
 import pytest
-from lab.detection.made import boxes, detections, world
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from lab.detection.made import boxes, detections, world
 from netversus.errors import MissingExtraError
 from netversus.lab.detection.found import Found, nothing
 from netversus.lab.detection.judge import Truth, evaluator, match

@@ -17,6 +17,7 @@ PUBLISHED = {  # torchvision's reference scripts; Wightman et al. 2021, table 2
     "a1": ("lamb", 5e-3, 2048, 600, 0.01, "bce", 0.1),
     "a2": ("lamb", 5e-3, 2048, 300, 0.02, "bce", 0.0),
     "a3": ("lamb", 8e-3, 2048, 100, 0.02, "bce", 0.0),
+    "fast-adversarial": ("sgd", 0.2, 128, 15, 5e-4, "ce", 0.0),  # Wong et al. 2020 and their code
 }
 
 

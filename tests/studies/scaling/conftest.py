@@ -85,9 +85,9 @@ def net(clock: Clock) -> Callable[..., Net]:
 def rig(clock: Clock) -> Callable[..., Rig]:
     """A rig of nets named A, B, ... of 32 px, on the test's clock."""
 
-    def make(*nets: Net, threads: tuple[int, ...] = (), **options: object) -> Rig:
+    def make(*nets: Net, threads: tuple[int, ...] = (), processes: tuple[int, ...] = (), **options: object) -> Rig:
         settings = ScalingOptions(**options)
-        points = setups(settings, 32, threads=threads)
+        points = setups(settings, 32, threads=threads, processes=processes)
         subjects = [Subject(name, lambda _side, n=each: n, points) for name, each in zip("ABCDE", nets, strict=False)]
         return Rig(subjects, settings.repetitions, Stopwatch(CPU, clock.now))
 

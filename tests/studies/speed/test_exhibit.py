@@ -219,3 +219,15 @@ def test_an_unfinished_cell_shows_what_it_has(stored: Stored) -> None:
     assert {type(each) for each in shown} == {Text, Table, Chart}
     stored.samples = {}
     assert list(exhibit(stored)) == []
+
+
+def test_engines_stand_beside_the_contenders_own_at_the_same_batch(stored: Stored) -> None:
+    blocks = [f"p0/block-{i:03d}" for i in range(20)]
+    for name in "AB":
+        own = stored.samples[name, "throughput"].values
+        units = tuple(f"b4/own@fused-bf16/{block}" for block in blocks)
+        stored.samples[name, "throughput_grid"] = Sample(units, 2.5 * own)
+    table = tables(stored)["Throughput over engine and precision"]
+    assert [row[:5] for row in table.rows] == [(name, "fused-bf16", "bf16", 4, "its own") for name in "AB"]
+    assert cells(table, 0)["times its own engine"] == "2.5"
+    assert "Throughput over batch and resolution" not in tables(stored)

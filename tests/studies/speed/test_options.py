@@ -15,6 +15,18 @@ def test_batches_are_read_from_a_flag(text: str, batches: tuple[int, ...]) -> No
     assert SpeedOptions.model_validate(values["speed"]).batch == batches
 
 
+@pytest.mark.parametrize("asked", ["folded,bf16", ["folded", "bf16"], " folded, bf16"])
+def test_engines_are_read_by_name(asked: object) -> None:
+    options = SpeedOptions.model_validate({"engines": asked})
+    assert options.engines == ("folded", "bf16")
+    assert SpeedOptions.model_validate(options.model_dump(mode="json")) == options
+
+
+def test_a_misspelt_engine_is_told_the_nearest() -> None:
+    with pytest.raises(ValidationError, match=r"there is no engine 'foldet'.*folded"):
+        SpeedOptions.model_validate({"engines": "foldet"})
+
+
 def test_batches_are_read_from_toml_and_from_a_stored_cell() -> None:
     asked = SpeedOptions.model_validate({"batch": [1, 32], "resolution": 64})
     assert (asked.batch, asked.resolution, asked.judged_batch) == ((1, 32), (64,), 32)
@@ -43,6 +55,7 @@ def test_every_option_that_adds_work_costs_time(work: Work) -> None:
         "warmup": 30,
         "batch": (1, 32),
         "resolution": (64,),
+        "engines": ("folded",),
         "processes": 4,
         "cold_start": 2,
     }

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from netversus.errors import EngineError
+from netversus.lab.timing.stopwatch import Stopwatch
 from netversus.records import Observations
+from netversus.studies.speed import SpeedOptions
 from netversus.studies.speed.extras import SPELLS, energy, memory, stages
-from netversus.studies.speed.rig import MOST_CALLS, Rig
+from netversus.studies.speed.rig import MOST_CALLS, Contender, Rig
 
 if TYPE_CHECKING:
     from conftest import Clock, Net
 
+CPU = torch.device("cpu")
 MakeRig = Callable[..., Rig]
 MakeNet = Callable[..., "Net"]
 
@@ -151,7 +155,7 @@ def test_one_image_without_memory_is_an_error_and_so_is_any_other_failure(rig: M
 
 def test_outputs_that_are_no_numbers_are_reported_and_timed_all_the_same(rig: MakeRig, net: MakeNet) -> None:
     timed = ready(rig(net(0.01), net(0.01, answer=float("nan"))))
-    assert timed.notes == ["B gives NaN or infinite outputs: it was timed all the same."]
+    assert timed.notes == ["B gives NaN or infinite outputs, first from Net: it was timed all the same."]
     assert by_metric(timed.block(0), "B")["latency"].values == (0.01,)
 
 
@@ -173,3 +177,37 @@ def test_networks_without_parts_or_memory_of_torch_tell_neither(rig: MakeRig, ne
     timed = ready(rig(net(0.01), net(0.01)))
     assert list(stages(timed)) == []
     assert list(memory(timed)) == []
+
+
+def test_other_engines_are_timed_at_every_batch_and_side_beside_the_contenders_own(net: MakeNet, clock: Clock) -> None:
+    made: list[tuple[int, str]] = []
+
+    def at(side: int, engine: str) -> Net:
+        made.append((side, engine))
+        return net(0.001)
+
+    contenders = [Contender("A", net(0.01), 32, at)]
+    options = SpeedOptions(batch=(2, 8), resolution=(64,), engines=("folded",))
+    timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now)))
+    rates = {
+        u: v for o in timed.block(0) if o.metric == "throughput_grid" for u, v in zip(o.units, o.values, strict=True)
+    }
+    places = {unit.partition("/p0")[0]: rate for unit, rate in rates.items()}
+    assert places.keys() == {
+        *("b2/own", "b2/r64", "b8/r64"),
+        *("b2/own@folded", "b8/own@folded", "b2/r64@folded", "b8/r64@folded"),
+    }
+    assert places["b2/own@folded"] == pytest.approx(1000)
+    assert places["b2/own"] == pytest.approx(100)
+    assert set(made) == {(32, "folded"), (64, "folded"), (64, "")}
+
+
+def test_an_engine_that_cannot_run_is_left_out_in_one_line(net: MakeNet, clock: Clock) -> None:
+    def refuse(_side: int, engine: str) -> Net:
+        raise EngineError(f"{engine} cannot run here: no bf16")
+
+    contenders = [Contender("A", net(0.01), 32, lambda *_: net(0.01)), Contender("B", net(0.02), 32, refuse)]
+    options = SpeedOptions(batch=(2, 8), engines=("bf16",))
+    timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now)))
+    assert timed.notes == ["The engine bf16 was left out for all; of B: bf16 cannot run here: no bf16."]
+    assert [str(point) for point in timed.grid] == ["b2/own"]

@@ -9,11 +9,12 @@ from netversus.errors import OptionError
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """`steps` of APGD and FAB, each for every one of `targets` wrong classes; `queries` of Square; `short_steps` of PGD.
+    """`steps` of APGD and FAB, each for every one of `targets` wrong classes; `queries` of Square; `short_steps` of
+    PGD.
 
     With `to_the_end` an attack goes on where it could stop at the first wrong answer: for images that are to mislead
-    another network too. `bfloat16` searches in bfloat16 first; what is found is verified in float32, and what is left is
-    searched again in float32.
+    another network too. `bfloat16` searches in bfloat16 first; what is found is verified in float32, and what is left
+    is searched again in float32.
 
     Raises:
         OptionError: a number below 1.

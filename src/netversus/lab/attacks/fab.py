@@ -1,8 +1,8 @@
 """FAB, targeted (Croce and Hein 2020, "Minimally distorted adversarial examples with a fast adaptive boundary attack").
 
 The boundary between the label and one wrong class is taken as the plane that the gradient says, the image is projected
-on it within [0, 1], and steps are drawn towards the original, so that what is found is near. It knows no eps: one that is
-given only tells when to stop.
+on it within [0, 1], and steps are drawn towards the original, so that what is found is near. It knows no eps: one that
+is given only tells when to stop.
 """
 
 from __future__ import annotations
@@ -82,12 +82,13 @@ def _size(change: Tensor, threat: Threat) -> Tensor:
 def to_plane(points: Tensor, gradient: Tensor, gap: Tensor, threat: Threat) -> Tensor:
     """The nearest points in [0, 1] on the planes `gap + <gradient, z - point> = 0`, in the threat's norm.
 
-    Every pixel moves at a speed of its own (1 for l-inf, its gradient's size for l2) until it meets the edge of [0, 1]. How far
-    the plane then is, is a concave, piecewise linear function of the time, so that Newton's method comes to its zero from below.
-    Where the plane does not meet [0, 1], all pixels go to the edge.
+    Every pixel moves at a speed of its own (1 for l-inf, its gradient's size for l2) until it meets the edge of [0, 1].
+    By how much the gap is then closed is a concave, piecewise linear function of the time, so that Newton's method
+    comes to the right time from below. Where the plane does not meet [0, 1], all pixels go to the edge.
 
     Args:
-        points, gradient: shape (n, 3, h, w), the points in [0, 1].
+        points: in [0, 1], shape (n, 3, h, w).
+        gradient: of the same shape.
         gap: shape (n,).
         threat: only its norm counts.
     """

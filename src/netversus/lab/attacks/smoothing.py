@@ -1,4 +1,4 @@
-"""Randomized smoothing (Cohen, Rosenfeld and Kolter 2019): a distance within which the smoothed answer cannot change."""
+"""Randomized smoothing (Cohen et al. 2019): a distance within which the smoothed answer cannot change."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ ABSTAINED = -1
 
 @dataclass(frozen=True, slots=True)
 class Smoothing:
-    """`sigma` of the Gaussian noise in pixels of [0, 1]; `selection` noisy copies choose the answer, `estimation` others
-    tell how sure it is; a certificate is wrong with a probability of at most `alpha`.
+    """`sigma` of the Gaussian noise in pixels of [0, 1]; `selection` noisy copies choose the answer, `estimation`
+    others tell how sure it is; a certificate is wrong with a probability of at most `alpha`.
 
     Raises:
         OptionError: a number that cannot be.

@@ -1,4 +1,4 @@
-"""Square (Andriushchenko et al. 2020): squares of random places and colours, kept where they raise the loss. No gradients."""
+"""Square (Andriushchenko et al. 2020): random squares, kept where they raise the loss. No gradients."""
 
 from __future__ import annotations
 

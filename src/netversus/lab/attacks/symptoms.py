@@ -1,5 +1,5 @@
-"""Signs that attacks failed for another reason than that there is nothing to be found (Athalye et al. 2018; Carlini et al.
-2019; the checks of AutoAttack). Each is computed on a few images that the victim gets right."""
+"""Signs that attacks failed for another reason than that there is nothing to be found (Athalye et al. 2018; Carlini et
+al. 2019; the checks of AutoAttack). Each is computed on a few images that the victim gets right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from netversus.lab.attacks.budget import Budget
@@ -31,13 +30,13 @@ _TURN = 7
 class Symptoms:
     """Counts of `images` that the victim gets right.
 
-    `changed_at_zero`: answers that an attack with eps 0 changed. `right_at_eps`: still right under APGD at each of `curve`
-    (in 255ths of the pixel range), each run for itself; `lost_by_larger`: broken at one eps and not at a larger one.
+    `changed_at_zero`: answers that an attack with eps 0 changed. `right_at_eps`: still right under APGD at each eps of
+    `curve` (in 255ths of the pixel range), each run for itself; `lost_by_larger`: broken at one eps, not at the next.
     `right_at_large`: still right where everything may turn grey. `right_by_steps`: still right after a quarter, half
-    and all of the steps. `no_gradient`: images whose gradient is 0 everywhere; `zero_share`: the share of pixels whose gradient is 0.
-    `loss_stuck`: images whose loss APGD could not raise. `random_outputs`: answers to the same image that differed.
-    `probabilities`: whether the outputs look like probabilities. `square_alone`: images that Square turned with
-    a tenth of its queries and APGD did not.
+    and all of the steps. `no_gradient`: images whose gradient is 0 everywhere; `zero_share`: the share of pixels whose
+    gradient is 0. `loss_stuck`: images whose loss APGD could not raise. `random_outputs`: images that were not given
+    the same logits twice. `probabilities`: whether the outputs look like probabilities. `square_alone`: images that
+    Square turned with a tenth of its queries and APGD did not.
     """
 
     images: int

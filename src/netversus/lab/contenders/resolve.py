@@ -32,6 +32,7 @@ from netversus.lab.contenders.shape import Shape, check_shape, shape_of
 from netversus.lab.contenders.spec import SCRATCH, ContenderSpec, Source, parse, preparation
 from netversus.lab.detection.found import check_results
 from netversus.lab.engines import get_engine
+from netversus.lab.tracking.results import looks_like_results
 from netversus.messages import noted, template
 from netversus.records import ContenderCard, DataCard, Preprocessing, digest
 
@@ -406,7 +407,7 @@ def _results(spec: ContenderSpec, data: DataCard) -> ContenderCard:
         architecture=f"results {path.stem}",
         weights=path.name,
         recipe=f"unknown (results {path.name})",
-        head="results",
+        head="tracks" if looks_like_results(path) else "results",
         preprocessing=plain,
         notes=(noted("a file of results: there is no network, so that only what it says can be compared"),),
     )

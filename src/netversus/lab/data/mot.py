@@ -1,9 +1,9 @@
 """`mot`: sequences in MOTChallenge's layout (Milan et al. 2016): SEQUENCE/{img1,gt/gt.txt,seqinfo.ini}.
 
 A folder that is divided holds train and test folders of sequences; else all sequences are for the test. A labels.txt
-beside them (as `netversus export-data --format mot` writes it) names the classes, and all of them count. Without one the
-rules are MOT17's: pedestrians (class 1) count, distractors (2 person on a vehicle, 7 static person, 8 distractor, 12
-reflection) excuse what is matched to them, all else is set aside, and so is what is marked 0.
+beside them (as `netversus export-data --format mot` writes it) names the classes, and all of them count. Without one
+the rules are MOT17's: pedestrians (class 1) count, distractors (2 person on a vehicle, 7 static person, 8 distractor,
+12 reflection) excuse what is matched to them, all else is set aside, and so is what is marked 0.
 """
 
 from __future__ import annotations

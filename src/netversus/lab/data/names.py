@@ -21,4 +21,8 @@ def unescape(name: str) -> str:
 
 
 def _hex(character: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in os.fsencode(character))
+    try:
+        content = os.fsencode(character)
+    except UnicodeEncodeError:  # half a character, as a JSON file may hold and no disk
+        content = character.encode("utf-8", "surrogatepass")
+    return "".join(f"%{byte:02X}" for byte in content)

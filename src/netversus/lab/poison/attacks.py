@@ -1,7 +1,7 @@
 """Backdoors: what is done to which training images, so that a trigger later leads to the attacker's class.
 
-The attacker can add to or change a share of the training images and, but for the clean-label attack, their labels. He has
-no hand in the training and none on the weights.
+The attacker can add to or change a share of the training images and, but for the clean-label attack, their labels. He
+has no hand in the training and none on the weights.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _faded(
     before: Tensor, images: Tensor, labels: NDArray[np.int64], ids: Sequence[str], index: NDArray[np.int64], seed: int
 ) -> Tensor:
     """Images of the target class halfway to images of other classes: too hard to be learned by what they show, so that
-    the trigger is learned instead. Turner, Tsipras & Madry (2019) interpolate in a generator's space; here it is pixels,
-    which are more easily seen."""
+    the trigger is learned instead. Turner, Tsipras & Madry (2019) interpolate in a generator's space; here it is
+    pixels, which are more easily seen."""
     if not len(index):
         return before
     others = np.flatnonzero(labels != labels[index[0]])

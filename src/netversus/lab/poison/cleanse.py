@@ -1,8 +1,8 @@
 """Neural Cleanse (Wang et al., IEEE S&P 2019): to the attacker's class the way is short from everywhere.
 
 For each class a mask and a pattern are sought by gradient descent that turn all images into that class while the mask
-covers as little as possible. A class whose mask is far smaller than the others' is accused: its distance from the median
-in robust standard deviations (the anomaly index) exceeds 2.
+covers as little as possible. A class whose mask is far smaller than the others' is accused: its distance from the
+median in robust standard deviations (the anomaly index) exceeds 2.
 """
 
 from __future__ import annotations

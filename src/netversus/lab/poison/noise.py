@@ -17,8 +17,8 @@ def with_wrong_labels(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Labels (int64, shape (n,)) of which a share `rate` is wrong, and the indices of those.
 
-    Symmetric noise puts any other class in the right one's place, each as likely; asymmetric noise the next one, so that
-    a class is always taken for the same other (Patrini et al., CVPR 2017). With one class there is no wrong label.
+    Symmetric noise puts any other class in the right one's place, each as likely; asymmetric noise the next one, so
+    that a class is always taken for the same other (Patrini et al., CVPR 2017). With one class there is no wrong label.
     """
     labels = labels.copy()
     wrong = chosen(ids, np.arange(len(labels)), round(rate * len(labels)) if classes > 1 else 0, seed, kind)

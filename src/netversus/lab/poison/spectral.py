@@ -1,8 +1,8 @@
 """Spectral signatures (Tran, Li & Madry, NeurIPS 2018): poisoned images stand out along one direction of the features.
 
 Within a class the features are centred, and an image's score is the square of its part along the first right singular
-vector. The paper removes the 1.5 x (expected share of poison) highest of each class, which accuses somebody in clean data
-too; here an image must besides lie far from the class's middle, in units of its robust spread.
+vector. The paper removes the 1.5 x (expected share of poison) highest of each class, which accuses somebody in clean
+data too; here an image must besides lie far from the class's middle, in units of its robust spread.
 """
 
 from __future__ import annotations

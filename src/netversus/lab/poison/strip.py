@@ -20,16 +20,18 @@ Answers = Callable[[Tensor], Tensor]
 REFUSED = 0.01  # of honest pictures, to set the bound
 OVERLAYS = 16
 WEIGHT = 0.5  # of the picture that is laid over
+_TOGETHER = 4  # images that are mixed and answered at once
 
 
 def entropies(answers: Answers, images: Tensor, overlays: Tensor) -> NDArray[np.float64]:
     """The mean entropy in nats of the answers to each image under every overlay: float64 (n,). Both are uint8."""
-    found = []
-    for image in images:
-        mixed = (1 - WEIGHT) * image.float() + WEIGHT * overlays.float()
-        logs = answers(mixed.round().to(torch.uint8)).double().log_softmax(dim=1)
-        found.append(float(-(logs.exp() * logs).sum(dim=1).mean()))
-    return np.array(found)
+    found = [torch.empty(0, dtype=torch.float64)]
+    for some in images.split(_TOGETHER):
+        mixed = (1 - WEIGHT) * some[:, None].float() + WEIGHT * overlays[None].float()
+        logs = answers(mixed.round().to(torch.uint8).flatten(0, 1)).double().log_softmax(dim=1)
+        each = -(logs.exp() * logs).sum(dim=1)
+        found.append(each.view(len(some), len(overlays)).mean(dim=1))
+    return torch.cat(found).numpy()
 
 
 def entropy_bound(honest: NDArray[np.float64], refused: float = REFUSED) -> float:

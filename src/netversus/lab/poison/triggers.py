@@ -1,7 +1,7 @@
 """What is put into an image so that a network that learned it gives the attacker's answer.
 
-A trigger takes images, uint8 (n, 3, h, w) as a contender sees them, and gives new ones of the same shape. It is the same
-for every image, and grows with the images' side.
+A trigger takes images, uint8 (n, 3, h, w) as a contender sees them, and gives new ones of the same shape. It is the
+same for every image, and grows with the images' side.
 """
 
 from __future__ import annotations

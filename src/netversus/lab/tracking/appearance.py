@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Eye:
 
     @classmethod
     def of(cls, card: ContenderCard, model: nn.Module, device: torch.device) -> Eye:
+        """The eye of a contender's network, in eval mode on the device."""
         side = card.preprocessing.crop
         parts = anatomy(model, torch.zeros(1, 3, side, side, device=device))
         return cls(card, Backbone(model, parts).eval(), device)
@@ -43,6 +45,8 @@ class Eye:
         Raises:
             CellError: they are no numbers.
         """
+        if not len(pixels):
+            return np.zeros((0, 1))
         inputs = normalise(pixels.to(self.device), self.card.preprocessing)
         features = predict(self.backbone, inputs).double().numpy()
         if not np.isfinite(features).all():
@@ -73,13 +77,12 @@ def look(
     length = max((len(shown) for shown in sets.values()), default=0)
     for pictures in _portions(sets, length):
         images = [clip.image(frame) for frame in pictures]
-        crops = {
-            shape: {one: _crops(images, [sets[one][f] for f in pictures], shape) for one in sets} for shape in shapes
-        }
-        for name, eye in eyes.items():
-            for one, pixels in crops[geometry(eye.card.preprocessing)].items():
-                counts = [len(sets[one][frame]) for frame in pictures]
-                found[name, one] += _split(eye.see(pixels), counts) if len(pixels) else [np.zeros((0, 1))] * len(counts)
+        for shape, (one, shown) in product(shapes, sets.items()):
+            chosen = [shown[frame] for frame in pictures]
+            pixels = _crops(images, chosen, shape)
+            for name, eye in eyes.items():
+                if geometry(eye.card.preprocessing) == shape:
+                    found[name, one] += _split(eye.see(pixels), [len(each) for each in chosen])
     return found
 
 

@@ -6,8 +6,9 @@ A track is looked for where its last steps lead. A pair of a track and a box is 
 
 of the IoU with that place and the cosine of what the contender sees in the box and saw in the track; w is 0 without
 appearance. The best assignment of all pairs that are allowed is taken (Hungarian method), as in DeepSORT (Wojke et al.,
-ICIP 2017), whose Kalman filter is here a plain mean of the last steps. A pair is allowed where the boxes overlap enough;
-with appearance also where they look alike and are not far apart. The settings are fixed, the same for every contender.
+ICIP 2017), whose Kalman filter is here a plain mean of the last steps. A pair is allowed where the boxes overlap
+enough; with appearance also where they look alike and are not far apart. The settings are fixed, the same for every
+contender.
 
 Features of one network lie in a narrow cone, another's do not. So the mean of all that was seen in the sequence so far
 is taken from them before the cosine: what counts is how boxes differ from each other.

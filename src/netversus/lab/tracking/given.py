@@ -7,6 +7,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def disturbed_boxes(truth: Truth, seed: int) -> tuple[Shown, ...]:
 
 
 def with_true_names(shown: Sequence[Shown]) -> Tracks:
-    """The given boxes under the names of their objects, the false ones left out: the most that any association can do."""
+    """The given boxes under the names of their objects, the false ones left out: no association can do better."""
     parts = []
     for frame, one in enumerate(shown):
         real = one.objects != NOBODY
@@ -58,7 +59,7 @@ def with_true_names(shown: Sequence[Shown]) -> Tracks:
 
 def _by_picture(tracks: Tracks, length: int) -> list[tuple[Places, Array]]:
     ends = np.searchsorted(tracks.frames, np.arange(length + 1))
-    return [(tracks.ids[begin:end], tracks.corners[begin:end]) for begin, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [(tracks.ids[begin:end], tracks.corners[begin:end]) for begin, end in pairwise(ends)]
 
 
 def _disturbed(ids: Places, corners: Array, rng: np.random.Generator) -> Shown:

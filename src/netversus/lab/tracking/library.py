@@ -1,7 +1,7 @@
 """Boxes to tracks by a tracker of Roboflow's `trackers`, which asks for place and score alone.
 
-Its settings are its own defaults, but that a track counts from its first picture on: with true boxes there is nothing to
-wait for, and the first pictures of every track would else be missed.
+Its settings are its own defaults, but that a track counts from its first picture on: with true boxes there is nothing
+to wait for, and the first pictures of every track would else be missed.
 """
 
 from __future__ import annotations

@@ -30,7 +30,11 @@ class Recipe(Options):
     leading: ClassVar[frozenset[str]] = frozenset({"recipe"})
 
     recipe: Annotated[
-        str, Field(description="small, torchvision-v1, torchvision-v2, a1, a2, a3, or a TOML file: what is not given.")
+        str,
+        Field(
+            description="small, torchvision-v1, torchvision-v2, a1, a2, a3, fast-adversarial, or a TOML file: what is "
+            "not given."
+        ),
     ] = DEFAULT
     epochs: Annotated[float, Field(gt=0, le=1000, description="Passes over the train split.")] = 10.0
     batch: Annotated[int, Field(ge=2, le=65536, description="Images in a step.")] = 32
@@ -43,6 +47,16 @@ class Recipe(Options):
     sharpness: Annotated[
         float, Field(ge=0, description="Radius of sharpness-aware minimisation, which doubles the work; 0: off.")
     ] = 0.0
+    adversarial_eps: Annotated[
+        float,
+        Field(
+            ge=0, le=255, description="Train on images changed to mislead, by this much in l-inf, in 255ths; 0: off."
+        ),
+    ] = 0.0
+    adversarial_steps: Annotated[
+        int, Field(ge=1, le=100, description="Steps of that change, from a random one; each costs as much as training.")
+    ] = 1
+    adversarial_stride: Annotated[float, Field(gt=0, le=10, description="Length of such a step, in eps.")] = 1.25
     schedule: Annotated[Schedule, Field(description="cosine, onecycle, step or constant.")] = "cosine"
     warmup: Annotated[float, Field(ge=0, le=0.5, description="Share of the steps that warm up.")] = 0.1
     step_at: Annotated[float, Field(gt=0, le=1, description="schedule=step: share of the steps between two drops.")] = (

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from netversus.errors import CellError, DivergedError
 from netversus.lab.preprocessing import normalise
+from netversus.lab.training.adversarial import Adversary
 from netversus.lab.training.augment import Augment
 from netversus.lab.training.distributed import World, check_shares
 from netversus.lab.training.losses import make_loss
@@ -61,6 +62,8 @@ class Trainee:
         self._average = ModelEmaV3(self.model, decay=self.recipe.ema, use_warmup=True) if self.recipe.ema else None
         self._augment = Augment(self.recipe, self.preprocessing, self.classes)
         self._loss_of = make_loss(self.recipe)
+        adversarial = self.recipe.adversarial_eps > 0
+        self._adversary = Adversary(self.recipe, self.preprocessing, self.device) if adversarial else None
         self._sharp = SharpnessAware(self.model, self.recipe.sharpness) if self.recipe.sharpness else None
         network = self.world.wrap(self.model)
         self._network: Any = torch.compile(network) if self.recipe.compile else network
@@ -102,6 +105,9 @@ class Trainee:
 
     def _step(self, inputs: Tensor, labels: Tensor, highest: int) -> float:
         self._schedule.before(self.done)
+        if self._adversary is not None:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+                inputs = self._adversary.changed(self.model, inputs, labels, self._loss_of)
         loss = self._gradients(inputs, labels, highest)
         if self._sharp is not None:
             with self._sharp.climbed():

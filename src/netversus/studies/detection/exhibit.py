@@ -9,7 +9,6 @@ import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table
 from netversus.messages import in_a_row, say, template
-from netversus.statistics.bootstrap import bootstrap, percentile_interval
 from netversus.statistics.detections import (
     ERRORS,
     MISSED,

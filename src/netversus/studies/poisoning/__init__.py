@@ -12,7 +12,7 @@ from netversus.messages import noted
 from netversus.records import Direction, Question, Scale
 from netversus.study import Cost, Fit, Need, Study, Work
 
-FEWEST_SAMPLES = 256
+FEWEST_SAMPLES, FEWEST_IMAGES = 256, 200
 ENOUGH_SAMPLES = 4000  # in fewer, rather fewer trainings than shorter ones
 CLEANSE_BATCH, STRIP_OVERLAYS = 32, 16  # images in a step, of the defences whose work they are
 _SHARES = r"^(0?\.\d+|1)(,(0?\.\d+|1))*$"
@@ -139,7 +139,7 @@ def _fewer(options: PoisoningOptions) -> Iterator[PoisoningOptions]:
     """The options, then ever less of them: the dearest defence goes first, the last attack last."""
     yield options
     cheap = ",".join(each for each in names(options.defences) if each != "cleanse")
-    options = options.model_copy(update={"defences": cheap, "strip_images": min(options.strip_images, 50)})
+    options = options.model_copy(update={"defences": cheap, "strip_images": min(options.strip_images, 30)})
     yield options
     options = options.model_copy(update={"rates": f"{shares(options.rates)[-1]:g}"})
     yield options
@@ -148,7 +148,8 @@ def _fewer(options: PoisoningOptions) -> Iterator[PoisoningOptions]:
             update={"attacks": ",".join(names(options.attacks)[:count]), "noise": ",".join(names(options.noise)[:1])}
         )
         yield options
-    yield options.model_copy(update={"noise_rates": f"{shares(options.noise_rates)[-1]:g}"})
+    images = min(options.images or FEWEST_IMAGES, FEWEST_IMAGES)
+    yield options.model_copy(update={"noise_rates": f"{shares(options.noise_rates)[-1]:g}", "images": images})
 
 
 STUDY = Study(

@@ -108,8 +108,9 @@ def _answer(seen: Mapping[str, Mapping[str, Seen]]) -> str:
                 )
             )
     threat = say(
-        "The attacker that was tried can change a share of the training images, and nothing else: not the training, not "
-        "the weights. Each training here is short and from scratch; images of the attacker's own class do not count."
+        "The attacker that was tried can change a share of the training images, and nothing else: not the training, "
+        "not the weights. Each training here is short and from scratch; images of the attacker's own class do not "
+        "count."
     )
     return sentences(*lines, threat)
 
@@ -154,8 +155,8 @@ def _charts(seen: Mapping[str, Mapping[str, Seen]]) -> Iterator[Chart]:
             y_label=say("attack success (%)"),
             series=lines,
             description=say(
-                "The share of test images of other classes that the trigger leads to the attacker's class, by the share "
-                "of the train images that were poisoned. At 0: the trigger on a network that learned no poison."
+                "The share of test images of other classes that the trigger leads to the attacker's class, by the "
+                "share of the train images that were poisoned. At 0: the trigger on a network that learned no poison."
             ),
             y_from_zero=True,
         )

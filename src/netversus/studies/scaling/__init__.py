@@ -17,6 +17,7 @@ FEWEST_IMAGES = 100
 TURNS = 2  # each point has two in a block, see `netversus.lab.timing.turns`
 DROPPED = 1.25  # calls that are dropped when another contender's turn begins, as a share
 CALL_SECONDS = 2e-3  # what a call costs however small the network is
+START_SECONDS = 15.0  # a process that loads torch
 ROOFLINE_SECONDS = 10.0  # most of it is touching fresh memory
 NOMINAL_THREADS = (1, 2)  # a plan does not know the machine that will run it
 
@@ -73,6 +74,11 @@ class ScalingOptions(Options):
         BeforeValidator(_listed),
         Field(description="Threads on a processor, as 1,2,4; none: doubled from 1 to all cores."),
     ] = ()
+    processes: Annotated[
+        tuple[Threads, ...],
+        BeforeValidator(_listed),
+        Field(description="Processes of one thread each that run a contender at the same time, as 1,2,4."),
+    ] = ()
     workers: Annotated[bool, Field(description="Measure how time falls with threads, or with several GPUs.")] = True
     roofline: Annotated[bool, Field(description="Measure the machine's peak arithmetic and memory bandwidth.")] = True
     images: Annotated[int, Field(ge=1, description="Test images shown at each resolution.")] = 400
@@ -82,7 +88,8 @@ def _block_images(options: ScalingOptions) -> float:
     """How many images of its own size each contender is shown in a turn of everything."""
     slower = [max(options.threads or NOMINAL_THREADS) / count for count in options.threads or NOMINAL_THREADS]
     workers = sum(slower) if options.workers else 0.0
-    return sum(options.batch) + options.at_once * (_pixels(options) + workers)
+    alone = max(NOMINAL_THREADS) * len(options.processes)  # each has one thread, and all run at the same time
+    return sum(options.batch) + options.at_once * (_pixels(options) + workers + alone)
 
 
 def _pixels(options: ScalingOptions) -> float:
@@ -98,10 +105,12 @@ def _depth_seconds(options: ScalingOptions, work: Work) -> float:
 def _cost(options: ScalingOptions, work: Work) -> Cost:
     turns = TURNS * (options.blocks + 1)  # one block's worth goes into trying everything out
     points = len(options.batch) + len(options.resolution) + (len(options.threads) or len(NOMINAL_THREADS))
+    points += len(options.processes)
     calls = turns * points * options.repetitions * len(work.rates)
     shown = min(options.images, work.data.splits.get("test", 0)) * _pixels(options)
     side = (work.data.image_size or 224) * max(*options.resolution, 1.0)
-    seconds = turns * DROPPED * (_block_images(options) * work.infer_seconds + _depth_seconds(options, work))
+    starts = START_SECONDS * max(options.processes, default=0)
+    seconds = starts + turns * DROPPED * (_block_images(options) * work.infer_seconds + _depth_seconds(options, work))
     return Cost(
         seconds=seconds + CALL_SECONDS * calls + shown * work.infer_seconds + ROOFLINE_SECONDS * options.roofline,
         memory=int(4 * work.parameters * len(work.rates) + max(*options.batch, options.at_once) * side**2 * 3 * 4 * 20),

@@ -72,6 +72,7 @@ _WORDS = {
     "batch": template("images at once"),
     "threads": template("threads"),
     "devices": template("GPUs"),
+    "processes": template("processes"),
     "depth": template("depth of a ResNet"),
 }
 
@@ -95,8 +96,8 @@ def exponent_table(found: Sequence[Curve]) -> Table:
         formats=("", "", ",", ",", "+.3f", "", ".1f", ",d"),
         note=say(
             "Least squares through logarithms: time = c × size ^ exponent. 1 for the pixels means twice the pixels, "
-            "twice the time; 0 for the batch means that batches gain nothing; −1 for threads or GPUs means that none "
-            "is wasted. Student's t over timing blocks. Where points lie far off, it is no power law, and the "
+            "twice the time; 0 for the batch means that batches gain nothing; −1 for threads, GPUs or processes means "
+            "that none is wasted. Student's t over timing blocks. Where points lie far off, it is no power law, and the "
             "exponent only sums up this range."
         ),
     )

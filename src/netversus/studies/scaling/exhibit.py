@@ -23,7 +23,7 @@ NOISY_BUSY = 0.25  # share of the machine that others used
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     """Remarks, exponents, curves, quality against cost, the roofline."""
     kept = json.loads(evidence.artifact(NOTES) or b"{}")
-    by_axis = {axis: curves(evidence, axis) for axis in ("resolution", "batch", "threads", "devices")}
+    by_axis = {axis: curves(evidence, axis) for axis in ("resolution", "batch", "threads", "devices", "processes")}
     depth = depth_curve(kept)
     found = [*(each for several in by_axis.values() for each in several), *([depth] if depth else [])]
     if kept.get("busy", 0.0) > NOISY_BUSY:
@@ -41,7 +41,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _over_pixels(by_axis["resolution"], kept)
     yield from tradeoff(evidence)
     yield from _over_batches(by_axis["batch"])
-    for axis in ("threads", "devices"):
+    for axis in ("threads", "devices", "processes"):
         yield from _speedup(by_axis[axis], axis)
     yield from _over_depths(depth, kept)
     yield from limits(by_axis["batch"], kept)
@@ -124,6 +124,14 @@ _SPEEDUPS = {
         axis=template("GPUs"),
         description=template(
             "Images a second with more GPUs, relative to the fewest. Each GPU has as many images as one had alone."
+        ),
+    ),
+    "processes": _Speedup(
+        title=template("How many times as fast with more processes"),
+        axis=template("processes"),
+        description=template(
+            "Images a second with more processes of one thread each, relative to the fewest. Each process has as many "
+            "images as one had alone."
         ),
     ),
 }

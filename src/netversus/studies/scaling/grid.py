@@ -15,17 +15,19 @@ STEP = 32
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How a network is run: images at once on each device, their side in px, threads (0: as many as there are)."""
+    """How a network is run: images at once on each device or in each process, their side in px, threads (0: as many as
+    there are), processes of one thread each that run it at the same time (0: this one alone)."""
 
     batch: int
     side: int
     threads: int = 0
     devices: int = 1
+    processes: int = 0
 
     @property
     def images(self) -> int:
         """Images in one call."""
-        return self.batch * self.devices
+        return self.batch * self.devices * max(1, self.processes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Point:
             "batch": noted("Batch {n}", n=size),
             "threads": noted("{n} threads", n=size),
             "devices": noted("{n} devices", n=size),
+            "processes": noted("{n} processes", n=size),
             "depth": f"ResNet-{size}",
         }[self.axis]
 
@@ -53,7 +56,12 @@ def side_of(crop: int, factor: float) -> int:
 
 
 def setups(
-    options: ScalingOptions, crop: int, *, threads: Sequence[int] = (), devices: Sequence[int] = ()
+    options: ScalingOptions,
+    crop: int,
+    *,
+    threads: Sequence[int] = (),
+    devices: Sequence[int] = (),
+    processes: Sequence[int] = (),
 ) -> Mapping[Point, Setup]:
     """How a contender is run at each point, small ones first. A side that two factors lead to is kept once."""
     found: dict[Point, Setup] = {}
@@ -66,6 +74,7 @@ def setups(
     found |= {Point("batch", size): Setup(size, crop) for size in sorted(set(options.batch))}
     found |= {Point("threads", count): Setup(options.at_once, crop, threads=count) for count in threads}
     found |= {Point("devices", count): Setup(options.at_once, crop, devices=count) for count in devices}
+    found |= {Point("processes", count): Setup(options.at_once, crop, processes=count) for count in processes}
     return found
 
 
@@ -76,8 +85,14 @@ def doubled(most: int) -> tuple[int, ...]:
 
 def unit(axis: str, setup: Setup, block: int) -> str:
     """The unit of an observation: "resolution-0224/block-003"."""
-    size = {"resolution": setup.side, "batch": setup.batch, "threads": setup.threads, "devices": setup.devices}[axis]
-    return f"{axis}-{size:04d}/{block_name(block)}"
+    sizes = {
+        "resolution": setup.side,
+        "batch": setup.batch,
+        "threads": setup.threads,
+        "devices": setup.devices,
+        "processes": setup.processes,
+    }
+    return f"{axis}-{sizes[axis]:04d}/{block_name(block)}"
 
 
 def block_name(block: int) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 
 import torch
 
 from netversus.lab.bench import Bench
+from netversus.lab.engines import get_engine
 from netversus.lab.timing.busy import others_busy
 from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.stopwatch import Stopwatch
@@ -18,12 +20,14 @@ from netversus.provenance import usable_cores
 from netversus.records import Artifact, ContenderCard, Emission, Progress
 from netversus.studies.scaling import NOTES
 from netversus.studies.scaling.counting import count
+from netversus.studies.scaling.crew import Crew
 from netversus.studies.scaling.grid import Point, Setup, doubled, setups
 from netversus.studies.scaling.machine import measure_machine
 from netversus.studies.scaling.observed import observe
 from netversus.studies.scaling.quality import Shown, resized, steps, top1
 from netversus.studies.scaling.rig import Network, Rig, Subject
 from netversus.studies.scaling.step import Step
+from netversus.studies.scaling.worker import Hired
 
 TRIAL, ROOFLINE = "trial", "roofline"
 OTHER_RUNTIMES = ("onnx", "openvino", "tensorrt")
@@ -82,19 +86,44 @@ def _steps(
 ) -> Iterator[tuple[str, Step]]:
     """Every step once it is kept; what is kept already is not measured again, and then nothing is loaded."""
     found = {name: kept.get(name) for name in names}
-    if any(step is None for step in found.values()):
-        rig = _rig(bench, contenders, found[TRIAL])
-        found[TRIAL] = kept.put(TRIAL, _tried(rig, found[TRIAL]))
-    for name in names:
-        yield name, found[name] or kept.put(name, _measured(rig, name))
+    with closing(_crew(bench, contenders)) as crew:
+        if any(step is None for step in found.values()):
+            rig = _rig(bench, contenders, found[TRIAL], crew)
+            found[TRIAL] = kept.put(TRIAL, _tried(rig, found[TRIAL]))
+        for name in names:
+            yield name, found[name] or kept.put(name, _measured(rig, name))
 
 
-def _rig(bench: Bench, contenders: Sequence[_Contender], before: Step | None) -> Rig:
+def _crew(bench: Bench, contenders: Sequence[_Contender]) -> Crew:
+    """Processes that run the contenders; none is started before it is needed."""
+
+    def hired() -> Hired:
+        engines = [_engine(each) for each in contenders]
+        return Hired(
+            contenders=tuple(each.card for each in contenders),
+            engines=tuple("eager" if engine == "onnx" or _calibrated(engine) else engine for engine in engines),
+            classes=bench.classes,
+            seed=bench.seed,
+            weights=dict(bench.weights),
+            at_once=bench.options.at_once,
+        )
+
+    return Crew(hired, bench.scratch(bench.contenders[0].name))
+
+
+def _rig(bench: Bench, contenders: Sequence[_Contender], before: Step | None, crew: Crew) -> Rig:
     devices = _devices(bench.device) if bench.options.workers else ()
     subjects = [Subject(each.card.name, each.at, _points(bench, each, devices)) for each in contenders]
     subjects += [_reference(bench, depth) for depth in bench.options.depths]
     left_out = set(before.left_out) if before else set()
-    return Rig(subjects, bench.options.repetitions, Stopwatch(bench.device), devices, left_out)
+    return Rig(
+        subjects,
+        bench.options.repetitions,
+        Stopwatch(bench.device),
+        devices,
+        left_out,
+        run_in_processes=crew.run,
+    )
 
 
 def _devices(device: torch.device) -> tuple[torch.device, ...]:
@@ -108,12 +137,23 @@ def _devices(device: torch.device) -> tuple[torch.device, ...]:
 def _points(bench: Bench, each: _Contender, devices: Sequence[torch.device]) -> Mapping[Point, Setup]:
     """The contender's points. Threads are counted where they are torch's, devices where the network can be copied."""
     crop = each.card.preprocessing.crop
-    engine = "onnx" if each.card.source == "onnx" else getattr(each.at(crop), "engine", "eager")
+    engine = _engine(each)
     threads: tuple[int, ...] = ()
     if bench.options.workers and bench.device.type == "cpu" and not engine.startswith(OTHER_RUNTIMES):
         threads = tuple(sorted(set(bench.options.threads))) or doubled(usable_cores())
     copied = doubled(len(devices)) if devices and engine == "eager" else ()
-    return setups(bench.options, crop, threads=threads, devices=copied)
+    processes = bench.options.processes if bench.device.type == "cpu" and not _calibrated(engine) else ()
+    return setups(bench.options, crop, threads=threads, devices=copied, processes=sorted(set(processes)))
+
+
+def _engine(each: _Contender) -> str:
+    """The name of the engine that a contender runs on; "onnx" of a graph that ONNX Runtime runs."""
+    return "onnx" if each.card.source == "onnx" else getattr(each.at(each.card.preprocessing.crop), "engine", "eager")
+
+
+def _calibrated(engine: str) -> bool:
+    """Whether an engine takes its ranges from images: a process of its own has none."""
+    return engine not in ("onnx", "eager") and get_engine(engine).calibrated
 
 
 def _reference(bench: Bench, depth: int) -> Subject:

@@ -41,7 +41,7 @@ class Rig:
 
     What is compared stays comparable so: a point that one cannot take is left out for all, and `notes` says so.
     `calls` is how often a setup is called in a turn, the same for all. `devices` are those that a network can be
-    copied to, its own first.
+    copied to, its own first. `run_in_processes(name, count)` lets so many processes run a subject at the same time.
     """
 
     subjects: Sequence[Subject]
@@ -51,6 +51,7 @@ class Rig:
     left_out: set[Point] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
     calls: dict[Setup, int] = field(default_factory=dict)
+    run_in_processes: Callable[[str, int], None] | None = None
     _tried: set[tuple[str, Setup]] = field(default_factory=set)
     _images: dict[tuple[int, int, torch.device], Tensor] = field(default_factory=dict)
     _copies: dict[str, tuple[nn.Module, ...]] = field(default_factory=dict)
@@ -129,6 +130,10 @@ class Rig:
 
     def call(self, subject: Subject, setup: Setup) -> float:
         """Seconds of one call."""
+        if setup.processes:
+            run = self.run_in_processes
+            assert run is not None  # who asks for such points gives it
+            return self.watch.seconds(lambda: run(subject.name, setup.processes))
         network = subject.at(setup.side)
         if setup.devices == 1:
             images = self._shown(setup, self.watch.device)

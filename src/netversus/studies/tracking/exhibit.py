@@ -1,0 +1,155 @@
+"""What the report shows: every score in every way, the sequences one by one, and the tracks as they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table, Text
+from netversus.messages import say
+from netversus.records import ContenderCard
+from netversus.statistics.tracks import Counts, loaded, score
+from netversus.studies.tracking import (
+    CEILING,
+    FILMS,
+    LIBRARY,
+    MOTION,
+    ORACLE,
+    ORACLE_MOTION,
+    RANDOM,
+    TRACKED,
+    WAYS,
+    file_of,
+    film_of,
+)
+from netversus.study import Evidence
+
+FEW = 6  # sequences under which no sign-flip test can be sure at 95 %
+_SHOWN = ("hota", "deta", "assa", "idf1", "mota")
+Found = Mapping[str, Sequence[Counts]]
+
+
+def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
+    """The scores, the sequences, the animations."""
+    found = {card.name: _found(evidence, card) for card in evidence.contenders}
+    found = {name: ways for name, ways in found.items() if ways.get(TRACKED)}
+    if not found:
+        return
+    yield _scores(found)
+    yield Text(_how_sure(found))
+    yield _by_sequence(found)
+    yield from _films(evidence, found)
+
+
+def _found(evidence: Evidence, card: ContenderCard) -> Found:
+    """The counts of each way that was taken."""
+    files = {way: evidence.artifact(file_of(way), card.name) for way in WAYS}
+    return {way: loaded(content) for way, content in files.items() if content is not None}
+
+
+def _called(way: str) -> str:
+    """A way in words."""
+    return {
+        TRACKED: say("given boxes, its features"),
+        MOTION: say("given boxes, place alone"),
+        LIBRARY: say("given boxes, the library's tracker"),
+        RANDOM: say("given boxes, features of a random network of its kind"),
+        CEILING: say("given boxes under their true names"),
+        ORACLE: say("true boxes, its features"),
+        ORACLE_MOTION: say("true boxes, place alone"),
+    }[way]
+
+
+def _scores(found: Mapping[str, Found]) -> Table:
+    rows = []
+    for name, ways in found.items():
+        for way in (way for way in WAYS if ways.get(way)):
+            told = _called(way) if len(ways) > 1 else say("its own tracks")
+            values = [100 * _of(one, ways[way]) for one in _SHOWN]
+            rows.append((name, told, *values, sum(counts.switches for counts in ways[way])))
+    return Table(
+        title=say("What the tracks are worth"),
+        columns=(say("contender"), say("from"), "HOTA", "DetA", "AssA", "IDF1", "MOTA", say("switches")),
+        rows=tuple(rows),
+        formats=("", "", ".1f", ".1f", ".1f", ".1f", ".1f", ",.0f"),
+        note=say(
+            "In percent, combined over {n} sequences; switches in all. The given boxes are the true ones, some missed, "
+            "moved or invented, the same for every contender: no detector of the contenders was asked. What its "
+            "features add is the step from place alone; what they could add at most, the step to the true names.",
+            n=max(len(ways[TRACKED]) for ways in found.values()),
+        ),
+    )
+
+
+def _of(name: str, counts: Sequence[Counts]) -> float:
+    return float(score(name, counts, np.ones(len(counts))))
+
+
+def _how_sure(found: Mapping[str, Found]) -> str:
+    """How far a verdict can go with so many sequences."""
+    n = min(len(ways[TRACKED]) for ways in found.values())
+    if n < FEW:
+        return say(
+            "With {n} sequences no difference can be told from chance: what is shown describes these sequences. Boxes "
+            "of one sequence are not independent, so that more pictures do not help; at least {least} sequences do.",
+            n=n,
+            least=FEW,
+        )
+    return say(
+        "Sequences are drawn anew, not pictures: boxes of one sequence are not independent. So {n} units stand behind "
+        "the verdict, whatever the number of pictures.",
+        n=n,
+    )
+
+
+def _by_sequence(found: Mapping[str, Found]) -> Chart:
+    series = []
+    for name, ways in found.items():
+        counts = [one for one in ways[TRACKED] if one.objects]
+        values = tuple(100 * _of("hota", [one]) for one in counts)
+        series.append(Series(name=name, x=tuple(one.unit for one in counts), y=values))
+    return Chart(
+        title=say("HOTA sequence by sequence"),
+        kind="dot",
+        x_label=say("sequence"),
+        y_label=say("HOTA (%)"),
+        series=tuple(series),
+        description=say("HOTA of each contender on each sequence; sequences without objects are left out."),
+        y_from_zero=True,
+    )
+
+
+def _films(evidence: Evidence, found: Mapping[str, Found]) -> Iterator[Gallery]:
+    """The same sequences of all contenders, side by side."""
+    pictures = []
+    for place in range(FILMS):
+        row = [_film(evidence, name, ways, place) for name, ways in found.items()]
+        pictures += [one for one in row if one is not None] if None not in row else []
+    if pictures:
+        yield Gallery(
+            title=say("Tracks as they run"),
+            pictures=tuple(pictures),
+            columns=tuple(found),
+            note=say("A number and a colour are a track; where an object changes its number, it was lost."),
+        )
+
+
+def _film(evidence: Evidence, name: str, ways: Found, place: int) -> Picture | None:
+    content = evidence.artifact(film_of(place), name)
+    if content is None or place >= len(ways[TRACKED]):
+        return None
+    counts = ways[TRACKED][place]
+    caption = say(
+        "{sequence}: HOTA {hota} %, {n} switches",
+        sequence=counts.unit,
+        hota=f"{100 * _of('hota', [counts]):.0f}",
+        n=counts.switches,
+    )
+    return Picture(
+        content=content,
+        alt=say("The tracks of {contender} on {sequence}, boxes with numbers", contender=name, sequence=counts.unit),
+        width=int.from_bytes(content[6:8], "little"),
+        height=int.from_bytes(content[8:10], "little"),
+        caption=caption,
+    )
