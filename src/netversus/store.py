@@ -114,9 +114,11 @@ class CellStore:
 
     def _read(self, part: str) -> pa.Table:
         try:
-            return pq.read_table(pa.BufferReader(self.files.read(part)), schema=_SCHEMA)
+            table = pq.read_table(pa.BufferReader(self.files.read(part)), schema=_SCHEMA)
+            table.validate(full=True)  # what a damaged page says of its strings is believed only later
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"cannot read the observations in {self.files.place}: {error}") from None
+        return table
 
     def units(self, contender: str, metric: str) -> set[str]:
         """The units on which a contender's metric is stored: read once, kept current by `append`."""
@@ -266,9 +268,11 @@ class RunStore:
         if header is None:
             hint = "" if isinstance(place, Files) or is_remote(place) else _nearby_runs(Path(place))
             raise RunFolderError(f"{files.place} is not a run folder: it has no run.json", hint=hint)
-        if header.get("schema") != SCHEMA_VERSION:
+        if "created" not in header or "schema" not in header:
+            raise RunFolderError(f"{files.place}/run.json is damaged: it lacks its schema version or its date")
+        if header["schema"] != SCHEMA_VERSION:
             raise RunFolderError(
-                f"{files.place} has schema version {header.get('schema')}, this netversus reads {SCHEMA_VERSION}",
+                f"{files.place} has schema version {header['schema']}, this netversus reads {SCHEMA_VERSION}",
                 hint="use the version that wrote it",
             )
         return cls(files)
@@ -359,6 +363,7 @@ class RunStore:
         name = f"units-{safe_name(split)}.parquet"
         try:
             table = pq.read_table(pa.BufferReader(self.files.read(name)))
+            table.validate(full=True)
         except FileNotFoundError:
             return {}
         except (pa.ArrowException, OSError) as error:
