@@ -118,6 +118,8 @@ class CellStore:
             table.validate(full=True)  # what a damaged page says of its strings is believed only later
         except (pa.ArrowException, OSError) as error:
             raise RunFolderError(f"cannot read the observations in {self.files.place}: {error}") from None
+        if any(column.null_count for column in table.columns):
+            raise RunFolderError(f"cannot read the observations in {self.files.place}: {part} has rows with gaps")
         return table
 
     def units(self, contender: str, metric: str) -> set[str]:

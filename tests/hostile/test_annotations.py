@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from netversus.errors import DataError, NetversusError
+from netversus.lab.data import list_data, open_data
 from netversus.lab.data.mot_rows import rows_of
 
 numbers = st.sampled_from(
@@ -62,8 +64,6 @@ JSON = [
 
 @pytest.mark.parametrize("content", JSON, ids=range(len(JSON)))
 def test_a_coco_file_is_refused_in_one_line_and_nothing_outside_its_folder_is_read(tmp_path: Path, content) -> None:
-    from netversus.lab.data import list_data, open_data
-
     if "coco" not in {kind.name for kind in list_data()}:
         pytest.skip("there is no COCO reader")
     (tmp_path / "images").mkdir()
@@ -72,3 +72,55 @@ def test_a_coco_file_is_refused_in_one_line_and_nothing_outside_its_folder_is_re
     with pytest.raises(DataError) as caught:
         open_data(f"coco:{tmp_path / 'labels.json'}?images={tmp_path / 'images'}")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Path:
+    """A sequence of two pictures in MOTChallenge's layout; its folder."""
+    folder = tmp_path / "data" / "one"
+    (folder / "img1").mkdir(parents=True)
+    (folder / "gt").mkdir()
+    for number in (1, 2):
+        Image.new("RGB", (32, 24), (number, 0, 0)).save(folder / "img1" / f"{number:06d}.png")
+    (folder / "gt" / "gt.txt").write_text("1,1,2,2,8,8,1,1,1\n2,1,3,3,8,8,1,1,1\n")
+    (folder / "seqinfo.ini").write_text(seqinfo())
+    return folder
+
+
+def seqinfo(**changed: str) -> str:
+    held = {"name": "one", "imDir": "img1", "seqLength": "2", "imWidth": "32", "imHeight": "24", "imExt": ".png"}
+    return "[Sequence]\n" + "".join(f"{key}={value}\n" for key, value in (held | changed).items())
+
+
+def test_a_sequence_is_read(sequence: Path) -> None:
+    assert open_data(f"mot:{sequence.parent}").card.sequences == {"test": 1}
+
+
+@pytest.mark.parametrize("folder", ["..", ".", "../one/img1", "/etc", "img1/../img1", "img1\x00", "~", ""])
+def test_the_pictures_of_a_sequence_lie_in_a_folder_beside_its_description(sequence: Path, folder: str) -> None:
+    for number in (1, 2):  # where a way out would lead
+        Image.new("RGB", (32, 24)).save(sequence.parent / f"{number:06d}.png")
+        Image.new("RGB", (32, 24)).save(sequence / f"{number:06d}.png")
+    (sequence / "seqinfo.ini").write_text(seqinfo(imDir=folder))
+    with pytest.raises(DataError) as caught:
+        open_data(f"mot:{sequence.parent}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("length", ["1999999999", "000000000001999999999", "-1", "0", "1" * 5000, "٢x", "²", "1e3", ""])
+def test_a_length_that_no_sequence_has_is_refused_at_once(sequence: Path, length: str) -> None:
+    (sequence / "seqinfo.ini").write_text(seqinfo(seqLength=length))
+    with pytest.raises(DataError, match="seqLength is a whole number"):
+        open_data(f"mot:{sequence.parent}")
+
+
+@given(st.text(max_size=120))
+def test_any_description_of_a_sequence_is_read_or_refused(tmp_path_factory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("mot") / "data" / "one"
+    (folder / "gt").mkdir(parents=True)
+    (folder / "gt" / "gt.txt").write_text("1,1,2,2,8,8,1,1,1\n")
+    for content in (text, f"[Sequence]\n{text}", seqinfo(imDir=text.replace("\n", " "))):
+        (folder / "seqinfo.ini").write_text(content, encoding="utf-8", errors="surrogatepass")
+        with pytest.raises(DataError) as caught:
+            open_data(f"mot:{folder.parent}")
+        assert len(str(caught.value).splitlines()) == 1
