@@ -16,7 +16,7 @@ import torch
 
 from made_images import Files, encoded, noise, photos
 from netversus.errors import CellError, DataError
-from netversus.lab.evaluation import Batch, batches, chunk_size, predict
+from netversus.lab.evaluation import Batch, Room, batches, chunk_size, predict
 from netversus.lab.pipeline.method import fast_methods
 from netversus.lab.pipeline.prefetch import AHEAD
 from netversus.lab.preprocessing import normalise, to_uint8
@@ -244,6 +244,36 @@ def test_a_contender_is_always_shown_as_many_images_at_once():
     assert set(shapes) == {(8, 3, 224, 224)}
     assert logits.dtype == torch.float32
     assert torch.equal(logits, inputs.flatten(1)[:, :5])
+
+
+def crowded(most: int, shown: list[int]):
+    """A contender for which `most` images fit in memory."""
+
+    def contender(images: torch.Tensor) -> torch.Tensor:
+        shown.append(len(images))
+        if len(images) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return images.flatten(1)[:, :5]
+
+    return contender
+
+
+def test_where_memory_runs_out_half_as_many_are_shown_and_the_room_tells():
+    shown: list[int] = []
+    room, inputs = Room(), torch.randn(70, 3, 32, 32)
+    assert torch.equal(predict(crowded(20, shown), inputs, room), inputs.flatten(1)[:, :5])
+    assert shown == [64, 32, 16, 16, 16, 16, 16]
+    assert (room.most, room.halved) == (16, [64, 32])
+    shown.clear()
+    predict(crowded(20, shown), inputs[:16], room)
+    assert shown == [16]
+
+
+def test_one_image_without_memory_is_an_error_and_so_is_any_lack_of_it_without_a_room():
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(crowded(0, []), torch.zeros(2, 3, 32, 32), Room())
+    with pytest.raises(torch.OutOfMemoryError):
+        predict(crowded(20, []), torch.zeros(70, 3, 32, 32))
 
 
 def test_answers_are_the_same_bits_in_every_batch():

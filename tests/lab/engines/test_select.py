@@ -14,7 +14,7 @@ from netversus.errors import CellError, EngineError
 from netversus.lab.engines import automatic_engines, get_engine
 from netversus.lab.engines.engine import Engine
 from netversus.lab.engines.prepared import Ready
-from netversus.lab.engines.select import Candidate, Choice, Tolerance, _decide, choose
+from netversus.lab.engines.select import Candidate, Choice, Tolerance, _decide, choose, judge
 from netversus.lab.engines.source import Source
 
 from .conftest import CPU, make_resnet
@@ -69,7 +69,8 @@ def of(choice: Choice, name: str) -> Candidate:
 def test_the_fastest_that_agrees_is_chosen(model: nn.Module, images: Tensor):
     choice = choose([FAST, SLOW], model, images, device=CPU)
     assert choice.engine == "fast"
-    assert [c.engine for c in choice.candidates] == ["fast", "eager", "slow"]
+    assert {c.engine for c in choice.candidates} == {"fast", "eager", "slow"}
+    assert [c.seconds for c in choice.candidates] == sorted(c.seconds for c in choice.candidates if c.seconds)
     assert of(choice, "fast").why == "chosen: the fastest that agrees with fp32"
     assert of(choice, "slow").why == "slower than fast; its agreement was not looked at"
     assert of(choice, "slow").flips is None
@@ -174,6 +175,22 @@ def test_a_network_that_gives_nan_in_fp32_is_one_line_naming_the_layer(images: T
     model.layer3[1].conv2.weight.data[0] = float("inf")
     with pytest.raises(CellError, match=r"NaN or infinite outputs in fp32, first from layer3\.1\.conv2"):
         choose([], model, images, device=CPU)
+
+
+def test_an_engine_that_was_asked_for_is_taken_and_what_it_changes_is_counted(model: nn.Module, images: Tensor):
+    with torch.inference_mode():
+        flipped = int((model.network(images[10:]).argmax(1) != (-model.network(images[10:])).argmax(1)).sum())
+    choice = judge(LIAR, model, images, device=CPU)
+    assert choice.engine == choice.prepared.engine == "liar"
+    assert {c.engine for c in choice.candidates} == {"eager", "liar"}
+    assert (of(choice, "liar").flips, of(choice, "liar").judged) == (flipped, 30)
+    assert of(choice, "liar").why.startswith(f"as asked, although the first class of {flipped} of 30 images changed")
+    assert of(judge(FAST, model, images, device=CPU), "fast").why == "as asked; agrees with fp32"
+
+
+def test_an_engine_that_was_asked_for_and_cannot_run_is_one_line(model: nn.Module, images: Tensor):
+    with pytest.raises(EngineError, match="broken cannot take this network"):
+        judge(BROKEN, model, images, device=CPU)
 
 
 def test_images_that_engines_were_calibrated_on_are_not_judged_on(model: nn.Module, images: Tensor):

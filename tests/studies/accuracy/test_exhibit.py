@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from netversus import api
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Table, Text
 from netversus.studies.accuracy.exhibit import exhibit
+from netversus.studies.accuracy.running import DECODING, MEMORY, decoding, memory
+
+
+@pytest.fixture
+def evidence_of(make_card):
+    """Evidence that holds the artifacts of one contender, A."""
+
+    def make(artifacts: dict[str, bytes]) -> SimpleNamespace:
+        return SimpleNamespace(contenders=[make_card("A")], artifact=lambda name, _contender: artifacts.get(name))
+
+    return make
+
 
 NARROW = "py:tiny_nets:narrow@scratch"
 QUICK = {
@@ -23,7 +39,14 @@ def test_engines_and_decoding_are_told_in_the_report(tmp_path: Path):
     assert run.complete
     shown = list(exhibit(StudyEvidence(run.store, run.plan, "accuracy")))
     (engines,) = [each for each in shown if isinstance(each, Table) and "run on" in each.title]
-    assert [(row[0], row[1], row[5]) for row in engines.rows] == [(f"{NARROW}?engine=folded", "folded", "as asked")]
+    rows = {row[1]: dict(zip(engines.columns, row, strict=True)) for row in engines.rows}
+    assert rows.keys() == {"eager", "folded"}
+    assert rows["folded"]["contender"] == f"{NARROW}?engine=folded"
+    assert rows["folded"]["why"] == "as asked; agrees with fp32"
+    assert rows["folded"]["first answers changed"] == "0 of 96"
+    assert rows["folded"]["preparing (s)"] > 0
+    assert rows["eager"]["times as fast as fp32"] == 1
+    assert "at most 0.5 % of the first answers" in engines.note
     (words,) = [each.text for each in shown if isinstance(each, Text)]
     assert words.startswith("The images were decoded by the method")
     page = run.report(tmp_path / "report.md").read_text()  # type: ignore[union-attr]
@@ -37,3 +60,32 @@ def test_plain_runs_say_nothing_of_engines(tmp_path: Path):
     )
     titles = [getattr(each, "title", "") for each in exhibit(StudyEvidence(run.store, run.plan, "accuracy"))]
     assert "What the contenders were run on" not in titles
+
+
+def test_faster_ways_to_decode_stand_beside_the_exact_one_with_the_answers_that_they_change(evidence_of):
+    told = {
+        "method": "exact",
+        "mean": 0.5,
+        "tried": [
+            {"method": "fast: x", "images": 64, "mean": 0.7, "most": 31, "seconds": 0.001, "exact_seconds": 0.003}
+            | {"flips": {"A": 0, "B": 2}}
+        ],
+    }
+    words, ways = decoding(evidence_of({DECODING: json.dumps(told).encode()}))
+    assert isinstance(words, Text)
+    assert words.text == "The images were decoded by the method exact."
+    assert isinstance(ways, Table)
+    assert ways.rows == (("fast: x", pytest.approx(3), 64, 0.7, 31, "A: 0 of 64, B: 2 of 64"),)
+
+
+def test_a_run_of_an_older_version_tells_its_decoding_as_it_kept_it(evidence_of):
+    told = {"method": "exact", "tried": ["one way", "another way"]}
+    (words,) = decoding(evidence_of({DECODING: json.dumps(told).encode()}))
+    assert words == Text("The images were decoded by the method exact. Tried: one way; another way.")
+
+
+def test_memory_that_did_not_suffice_is_told(evidence_of):
+    (words,) = memory(evidence_of({MEMORY: b"[64, 32]"}))
+    assert isinstance(words, Text)
+    assert words.text.startswith("64 images at once did not fit in memory: A was shown 16 at once.")
+    assert list(memory(evidence_of({}))) == []

@@ -51,6 +51,7 @@ def test_every_option_that_adds_work_costs_time(work: Work) -> None:
         "at_once": 16,
         "depths": (18,),
         "threads": (1, 2, 4),
+        "processes": (1, 2),
         "images": 401,
     }
     small = {"resolution": (0.5, 1), "batch": (1,), "images": 100}

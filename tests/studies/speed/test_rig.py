@@ -188,7 +188,7 @@ def test_other_engines_are_timed_at_every_batch_and_side_beside_the_contenders_o
 
     contenders = [Contender("A", net(0.01), 32, at)]
     options = SpeedOptions(batch=(2, 8), resolution=(64,), engines=("folded",))
-    timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now)))
+    timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now), "p0"))
     rates = {
         u: v for o in timed.block(0) if o.metric == "throughput_grid" for u, v in zip(o.units, o.values, strict=True)
     }
@@ -208,6 +208,6 @@ def test_an_engine_that_cannot_run_is_left_out_in_one_line(net: MakeNet, clock: 
 
     contenders = [Contender("A", net(0.01), 32, lambda *_: net(0.01)), Contender("B", net(0.02), 32, refuse)]
     options = SpeedOptions(batch=(2, 8), engines=("bf16",))
-    timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now)))
+    timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now), "p0"))
     assert timed.notes == ["The engine bf16 was left out for all; of B: bf16 cannot run here: no bf16."]
     assert [str(point) for point in timed.grid] == ["b2/own"]

@@ -159,6 +159,9 @@ def _faster_rcnn(pyramid: Pyramid, plan: Plan, card: ContenderCard, recipe: Dete
         box_roi_pool=pool,
         box_head=TwoMLPHead(pyramid.out_channels * _ROI**2, recipe.width),
         box_predictor=FastRCNNPredictor(recipe.width, len(plan.classes) + 1),
+        box_batch_size_per_image=recipe.regions,
+        rpn_post_nms_top_n_train=2 * recipe.proposals,
+        rpn_post_nms_top_n_test=recipe.proposals,
         **_seen(plan, card),
     )
     return detector

@@ -46,6 +46,13 @@ class DetectorRecipe(Options):
     ] = "auto"
     channels: Annotated[int, Field(ge=8, le=1024, description="Channels of the feature pyramid.")] = 256
     width: Annotated[int, Field(ge=8, le=4096, description="faster-rcnn: width of the box head.")] = 1024
+    regions: Annotated[
+        int, Field(ge=8, le=4096, description="faster-rcnn: regions of a picture that its box head learns from.")
+    ] = 128
+    proposals: Annotated[
+        int,
+        Field(ge=8, le=4096, description="faster-rcnn: regions of a picture that are proposed; twice that in training."),
+    ] = 300
 
     @property
     def rate(self) -> float:

@@ -11,7 +11,7 @@ from netversus.messages import noted
 from netversus.records import Direction, Question, Role, Scale
 from netversus.study import Cost, Fit, Need, Study, Work
 
-FEWEST_SAMPLES, FEWEST_PICTURES = 16, 4
+FEWEST_SAMPLES, FEWEST_PICTURES = 8, 4
 
 MATCHES = "matches.npz"
 DETECTIONS = "detections.json"

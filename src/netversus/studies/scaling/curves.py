@@ -97,8 +97,8 @@ def exponent_table(found: Sequence[Curve]) -> Table:
         note=say(
             "Least squares through logarithms: time = c × size ^ exponent. 1 for the pixels means twice the pixels, "
             "twice the time; 0 for the batch means that batches gain nothing; −1 for threads, GPUs or processes means "
-            "that none is wasted. Student's t over timing blocks. Where points lie far off, it is no power law, and the "
-            "exponent only sums up this range."
+            "that none is wasted. Student's t over timing blocks. Where points lie far off, it is no power law, and "
+            "the exponent only sums up this range."
         ),
     )
 

@@ -70,7 +70,7 @@ def _scores(found: Mapping[str, Found]) -> Table:
             rows.append((name, told, *values, sum(counts.switches for counts in ways[way])))
     return Table(
         title=say("What the tracks are worth"),
-        columns=(say("contender"), say("from"), "HOTA", "DetA", "AssA", "IDF1", "MOTA", say("switches")),
+        columns=(say("contender"), say("from"), "HOTA", say("DetA"), say("AssA"), "IDF1", "MOTA", say("switches")),
         rows=tuple(rows),
         formats=("", "", ".1f", ".1f", ".1f", ".1f", ".1f", ",.0f"),
         note=say(
