@@ -141,7 +141,8 @@ def test_a_stored_sentence_is_told_in_the_language_in_force():
 
 def test_a_sentence_within_a_stored_sentence_is_told_too():
     problem = noted("{contender} does not fit in memory", contender="resnet50")
-    stored = noted("Batch {batch} at {side} was left out for all: {problem}.", batch=8, side="64 px", problem=problem)
+    point = noted("Batch {batch} at {side}", batch=8, side="64 px")
+    stored = noted("{point} was left out for all: {problem}.", point=point, problem=problem)
     with speaking("zh"):
         assert told(stored) == "所有模型都略去批大小 8（64 px）：resnet50 内存不足。"
 

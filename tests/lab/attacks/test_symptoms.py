@@ -41,8 +41,8 @@ class Noisy(nn.Module):
         return self.inner(images + 0.001 * torch.randn_like(images))
 
 
-def seen(model, budget=BUDGET):
-    return symptoms(victim_of(model), IMAGES, LABELS, THREAT, budget, KEYS, curve=CURVE)
+def seen(model, budget=BUDGET, labels=LABELS):
+    return symptoms(victim_of(model), IMAGES, labels, THREAT, budget, KEYS, curve=CURVE)
 
 
 def test_an_honest_victim_has_no_symptom():
@@ -56,12 +56,13 @@ def test_an_honest_victim_has_no_symptom():
 
 
 def test_hidden_gradients_are_seen_and_square_gets_through_where_pgd_fails():
-    found = seen(Rounded())
-    assert found.no_gradient == N
+    labels = answers(Rounded(), IMAGES)
+    found = seen(Rounded(), labels=labels)
+    assert found.no_gradient == found.images > 0.8 * N  # the rounding itself turns an answer or two
     assert found.zero_share == 1
     assert found.square_alone > 0
     result = cascade(
-        victim_of(Rounded()), IMAGES, LABELS, THREAT, BUDGET, KEYS, attacks=("fgsm", "pgd", "apgd-ce", "square")
+        victim_of(Rounded()), IMAGES, labels, THREAT, BUDGET, KEYS, attacks=("fgsm", "pgd", "apgd-ce", "square")
     )
     assert int((result.broken_by == 3).sum()) > int((result.broken_by < 3).sum())
 

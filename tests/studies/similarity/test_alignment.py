@@ -27,9 +27,9 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 def by_hand(one: Tensor, other: Tensor) -> float:
     """The U-statistic of order four that the debiased estimator is in closed form (Song et al. 2012, eq. 4)."""
-    k, l = (one @ one.T).numpy(), (other @ other.T).numpy()
+    k, m = (one @ one.T).numpy(), (other @ other.T).numpy()
     fours = list(permutations(range(len(one)), 4))
-    return sum(k[i, j] * (l[i, j] + l[q, r] - 2 * l[i, q]) for i, j, q, r in fours) / len(fours)
+    return sum(k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in fours) / len(fours)
 
 
 def test_the_closed_form_is_the_mean_over_all_fours_of_images():

@@ -37,7 +37,8 @@ def apgd_t(
 def windows(steps: int) -> tuple[int, ...]:
     """How many steps lie between two looks at the step length."""
     window, shorter = max(1, int(FIRST_WINDOW * steps)), max(1, int(SHORTENING * steps))
-    shortest, found = max(1, int(SHORTEST_WINDOW * steps)), []
+    shortest = max(1, int(SHORTEST_WINDOW * steps))
+    found: list[int] = []
     while sum(found) + window <= steps:
         found.append(window)
         window = max(window - shorter, shortest)

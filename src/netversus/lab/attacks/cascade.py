@@ -57,6 +57,7 @@ def run_attack(
     name: str, victim: Victim, images: Tensor, labels: Tensor, threat: Threat, budget: Budget, keys: Tensor
 ) -> Tensor:
     """One attack with all that belongs to it (every target, float32 after bfloat16): candidates, of the images' shape.
+    Where none is verified, it is the last that was tried.
 
     Raises:
         OptionError: there is no such attack.
@@ -75,8 +76,7 @@ def run_attack(
                 clean, truth = images[alive].to(victim.device), labels[alive].to(victim.device)
                 found = stage(victim, clean, truth, threat, budget, keys[alive].to(victim.device))
                 fooled = verify(victim, clean, found, truth, threat)
-                taken = fooled if not budget.to_the_end else torch.ones_like(fooled)
-                candidates[alive[taken]] = found[taken.to(found.device)]
+                candidates[alive.to(victim.device)] = found
                 alive = alive[~fooled]
     return candidates
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from math import sqrt
 
 import torch
 from torch import Tensor
@@ -62,7 +63,7 @@ def share_at(query: int, queries: int) -> float:
 
 def _side(query: int, queries: int, height: int, width: int) -> int:
     """The side of the `query`-th square, in pixels."""
-    return min(max(1, round((share_at(query, queries) * height * width) ** 0.5)), height, width)
+    return min(max(1, round(sqrt(share_at(query, queries) * height * width))), height, width)
 
 
 def _window(draws: Tensor, side: Tensor, height: int, width: int) -> Tensor:
@@ -140,7 +141,7 @@ def _signs(draws: Tensor) -> Tensor:
 
 def _channel_length(change: Tensor) -> Tensor:
     """The Euclidean length within each channel, shape (n, c, 1, 1)."""
-    return change.flatten(2).norm(dim=2)[:, :, None, None]
+    return torch.linalg.vector_norm(change.flatten(2), dim=2)[:, :, None, None]
 
 
 def _placed(window: Tensor, side: Tensor, turned: Tensor) -> Tensor:

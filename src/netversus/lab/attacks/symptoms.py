@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from netversus.lab.attacks.budget import Budget
@@ -141,7 +142,7 @@ class _Trial:
         labels, chunk = self.labels.to(self.victim.device), chunk_for(*self.images.shape[-2:])
         return [
             self.victim.gradient(some, truth, cross_entropy)[0]
-            for some, truth in zip(nearby.split(chunk), labels.split(chunk), strict=True)
+            for some, truth in zip(torch.split(nearby, chunk), torch.split(labels, chunk), strict=True)
         ]
 
     def loss_stuck(self) -> int:

@@ -70,7 +70,7 @@ class Threat:
 
 def length(change: Tensor) -> Tensor:
     """The Euclidean length of each of n changes, shape (n, 1, 1, 1)."""
-    return change.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    return torch.linalg.vector_norm(change.flatten(1), dim=1).view(-1, 1, 1, 1)
 
 
 def per_row(values: Tensor) -> Tensor:

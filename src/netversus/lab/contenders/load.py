@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ _AUXILIARY = {"googlenet", "inception_v3"}
 def load(card: ContenderCard, *, classes: int, seed: int, weights: Path | None = None) -> nn.Module:
     """The contender's network in eval mode, on the CPU: images to logits of shape (n, classes).
 
+    With 0 `classes` nobody asks for its answers (it is a backbone): it keeps the outputs that it has, or has one.
+
     Random weights follow from `seed` alone, and the global random state is left as it was. `weights` is a file that
     was trained in this run, for a contender whose own weights are random. Published weights whose classes are not
     the data's (`card.answers` is false) keep their own outputs.
@@ -45,6 +48,8 @@ def load(card: ContenderCard, *, classes: int, seed: int, weights: Path | None =
     """
     if card.head == BOXES:
         raise WeightsError(f"{card.name} is a detector: it answers with boxes, not with logits")
+    if not classes:
+        card, classes = replace(card, head=card.head if card.untrained else "other", outputs=()), 1
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         model = _LOADERS[card.source](card, classes)

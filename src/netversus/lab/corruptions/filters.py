@@ -6,7 +6,7 @@ not depend on the width of the kernel.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from math import ceil, cos, radians, sin
 
 import numpy as np
@@ -38,11 +38,11 @@ def _convolved(image: Tensor, kernel: tuple[str, *tuple[float, ...]], reach: int
     size = (_fast(height + 2 * reach), _fast(width + 2 * reach))
     wide = pad(image, (reach, reach, reach, reach), mode=beyond)
     spectrum = _spectrum(kernel, size, str(image.device))
-    whole = torch.fft.irfft2(torch.fft.rfft2(wide, s=size).mul_(spectrum), s=size)
+    whole: Tensor = torch.fft.irfft2(torch.fft.rfft2(wide, s=size).mul_(spectrum), s=size)
     return whole[..., reach : reach + height, reach : reach + width]
 
 
-@cache
+@lru_cache(maxsize=64)
 def _spectrum(kernel: tuple[str, *tuple[float, ...]], size: tuple[int, int], device: str) -> Tensor:
     """The transform of a symmetric kernel whose middle lies at the origin."""
     name, *numbers = kernel
@@ -55,7 +55,8 @@ def _spectrum(kernel: tuple[str, *tuple[float, ...]], size: tuple[int, int], dev
     reach = values.shape[0] // 2
     rows = np.arange(-reach, reach + 1)
     table[np.ix_(rows % size[0], rows % size[1])] = values
-    return torch.fft.rfft2(torch.from_numpy(table)).to(torch.complex64).to(device)
+    spectrum: Tensor = torch.fft.rfft2(torch.from_numpy(table))
+    return spectrum.to(torch.complex64).to(device)
 
 
 def _fast(length: int) -> int:

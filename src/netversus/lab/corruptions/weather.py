@@ -47,7 +47,7 @@ def frost(image: Tensor, level: Sequence[float], chance: Chance) -> Tensor:
     ImageNet-C takes the ice from six photographs, which do not come with this library. Here it is drawn: ridges of
     random height at five sizes. So this is not ImageNet-C's frost, and stays out of what is compared with its figures.
     """
-    return image * level[0] + _ice(*image.shape[-2:], chance).to(image.device).mul_(level[1])
+    return image * level[0] + _ice(image.shape[-2], image.shape[-1], chance).to(image.device).mul_(level[1])
 
 
 def _ice(height: int, width: int, chance: Chance) -> Tensor:
@@ -142,7 +142,7 @@ def _equalised(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if not rest:
         return levels
     counts[: first + 1] = 0
-    return np.rint(np.cumsum(counts) * (255 / rest)).astype(np.uint8)[levels]
+    return np.asarray(np.rint(np.cumsum(counts) * (255 / rest)).astype(np.uint8)[levels])
 
 
 def _weighted(image: Tensor, weights: Sequence[float]) -> Tensor:

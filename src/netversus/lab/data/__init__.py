@@ -6,19 +6,20 @@ folder:PATH?val=0.2, or a path    your own images
 hf:NAME_OR_PATH?split=test        a Hugging Face data set, local or from the hub
 hf:NAME?streaming=true            the same, read from its parquet files as needed
 webdataset:PATH/{000..099}.tar    images in tar shards, on this disk or behind an address
+coco:PATH                         pictures with boxes: a folder in COCO's layout, or an annotation file
 mot:PATH                          sequences with tracks, in MOTChallenge's layout
 """
 
 from __future__ import annotations
 
-from netversus.lab.data import digits, folder, hf, mot, scenes, shards
+from netversus.lab.data import coco, digits, folder, hf, mot, scenes, shards
 from netversus.lab.data.dataset import Dataset, ImageSet
 from netversus.lab.data.kind import Kind, Setting
 from netversus.lab.data.spec import understand
 
 __all__ = ["Dataset", "ImageSet", "Kind", "Setting", "list_data", "open_data"]
 
-_KINDS = (scenes.KIND, digits.KIND, folder.KIND, hf.KIND, shards.KIND, mot.KIND)
+_KINDS = (scenes.KIND, digits.KIND, folder.KIND, hf.KIND, shards.KIND, coco.KIND, mot.KIND)
 
 
 def open_data(spec: str, *, seed: int = 0, strict: bool = False) -> Dataset:

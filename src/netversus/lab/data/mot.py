@@ -26,7 +26,7 @@ from netversus.lab.data.annotated import Boxes, Clip
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.data.decode import decode
 from netversus.lab.data.kind import Kind, Opening
-from netversus.lab.data.mot_rows import LARGEST_FILE, Row, rows_of
+from netversus.lab.data.mot_rows import LARGEST_FILE, Rows, rows_of
 from netversus.lab.data.names import escape
 from netversus.lab.data.photos import TEST_NAMES, TRAIN_NAMES
 from netversus.lab.data.verify import Verified, memory_file, stamp, verify
@@ -40,9 +40,11 @@ COUNTED_CLASS = 1
 DISTRACTORS = frozenset({2, 7, 8, 12})
 MOT_CLASSES = 13  # of MOT20, whose thirteenth is MOT17's crowd of vehicles
 DETECTORS = ("DPM", "FRCNN", "SDP")
-LONGEST = 1_000_000
+LONGEST, LONGEST_NUMBER = 1_000_000, 12  # pictures; digits
 _COLUMNS = range(9, 10)
 _UNKNOWN = -1.0  # a visibility that nobody looked at
+_MARK, _CLASS, _VISIBILITY = range(3)  # of the columns after the box
+_COUNTED, _EXCUSED, _ASIDE = range(3)
 
 
 class MotOptions(Options):
@@ -72,7 +74,7 @@ class _Sequence:
     folder: Path
     side: str
     info: _Info
-    rows: tuple[Row, ...]
+    rows: Rows
     truth: str
     found: tuple[Verified, ...] = field(default=())
 
@@ -101,30 +103,39 @@ class MotClip(Clip):
 
     def boxes(self, index: int) -> Boxes:
         """What counts in the picture at `index`; what excuses is marked as a crowd."""
-        rows = [row for row in self._by_frame.get(range(len(self))[index], []) if self._role(row) != _ASIDE]
-        corners = _corners(rows)
-        labels = [int(row.rest[1]) - 1 if self._labelled else 0 for row in rows]
+        rows, places = self._sequence.rows, self._places(index)
+        places = places[self._roles[places] != _ASIDE]
+        corners = rows.corners[places]
+        labels = rows.rest[places, _CLASS].astype(np.int64) - 1
         return Boxes(
             corners=corners,
-            labels=np.array(labels, dtype=np.int64),
+            labels=labels if self._labelled else np.zeros_like(labels),
             areas=np.asarray((corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])),
-            crowd=np.array([self._role(row) == _EXCUSED for row in rows], dtype=np.bool_),
-            tracks=np.array([row.id for row in rows], dtype=np.int64),
+            crowd=self._roles[places] == _EXCUSED,
+            tracks=rows.ids[places],
         )
 
     def aside(self, index: int) -> NDArray[np.float64]:
         """Corners of what neither counts nor excuses."""
-        return _corners([row for row in self._by_frame.get(range(len(self))[index], []) if self._role(row) == _ASIDE])
-
-    def _role(self, row: Row) -> int:
-        return _role(row, self._labelled)
+        places = self._places(index)
+        return self._sequence.rows.corners[places[self._roles[places] == _ASIDE]]
 
     @cached_property
-    def _by_frame(self) -> Mapping[int, list[Row]]:
-        rows: dict[int, list[Row]] = {}
-        for row in self._sequence.rows:
-            rows.setdefault(row.frame, []).append(row)
-        return rows
+    def _roles(self) -> NDArray[np.int64]:
+        return _roles(self._sequence.rows, self._labelled)
+
+    @cached_property
+    def _order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows by picture, and where each picture begins."""
+        frames = self._sequence.rows.frames
+        order = np.argsort(frames, kind="stable")
+        return order, np.searchsorted(frames[order], np.arange(len(self) + 1))
+
+    def _places(self, index: int) -> NDArray[np.int64]:
+        """The rows of the picture at `index`, in the order of the file."""
+        order, starts = self._order
+        frame = range(len(self))[index]
+        return order[starts[frame] : starts[frame + 1]]
 
     def _read(self, index: int) -> Image.Image:
         path, known = self._sequence.pictures[index], self._sequence.found[index]
@@ -140,21 +151,13 @@ class MotClip(Clip):
         return decode(content, suffix=path.suffix, megapixels=self._megapixels).image
 
 
-_COUNTED, _EXCUSED, _ASIDE = range(3)
-
-
-def _role(row: Row, labelled: int) -> int:
-    """What a row of the ground truth is for, where `labelled` classes are named, or by MOT17's rules."""
-    marked, label = row.rest[0] != 0, int(row.rest[1])
+def _roles(rows: Rows, labelled: int) -> NDArray[np.int64]:
+    """What each row of the ground truth is for, where `labelled` classes are named, or by MOT17's rules; shape (n,)."""
+    marked, labels = rows.rest[:, _MARK] != 0, rows.rest[:, _CLASS]
     if labelled:
-        return _COUNTED if marked else _ASIDE
-    if label in DISTRACTORS:
-        return _EXCUSED
-    return _COUNTED if marked and label == COUNTED_CLASS else _ASIDE
-
-
-def _corners(rows: Sequence[Row]) -> NDArray[np.float64]:
-    return np.array([row.corners for row in rows], dtype=np.float64).reshape(-1, 4)
+        return np.where(marked, _COUNTED, _ASIDE)
+    excused = np.isin(labels, list(DISTRACTORS))
+    return np.where(excused, _EXCUSED, np.where(marked & (labels == COUNTED_CLASS), _COUNTED, _ASIDE))
 
 
 def open_mot(opening: Opening) -> Dataset:
@@ -205,12 +208,13 @@ def _notes(labels: Sequence[str], sequences: Sequence[_Sequence]) -> Iterator[st
         yield noted("all {n} classes of labels.txt count", n=len(labels))
     else:
         yield noted("MOT17's rules: pedestrians count, boxes on distractors are left out")
-    roles = [_role(row, len(labels)) for one in sequences for row in one.rows]
-    if aside := roles.count(_ASIDE):
-        yield noted("{n} of {total} true boxes are set aside", n=f"{aside:,}", total=f"{len(roles):,}")
-    counted = {(i, row.frame) for i, one in enumerate(sequences) for row in one.rows if not _role(row, len(labels))}
+    roles = [_roles(one.rows, len(labels)) for one in sequences]
+    total = sum(map(len, roles))
+    if aside := sum(int((of == _ASIDE).sum()) for of in roles):
+        yield noted("{n} of {total} true boxes are set aside", n=f"{aside:,}", total=f"{total:,}")
+    filled = [np.unique(one.rows.frames[of == _COUNTED]) for one, of in zip(sequences, roles, strict=True)]
     pictures = sum(one.info.length for one in sequences)
-    if empty := pictures - len(counted):
+    if empty := pictures - sum(map(len, filled)):
         yield noted("{n} of {total} pictures hold no object", n=f"{empty:,}", total=f"{pictures:,}")
 
 
@@ -314,21 +318,26 @@ def _opened(folder: Path, side: str, labelled: int) -> _Sequence:
         )
     content = _bytes(path)
     rows = rows_of(content, str(path), length=info.length, columns=_COLUMNS, least_id=1)
-    for row in rows:
-        _check(row, labelled)
-    return _Sequence(folder, side, info, tuple(rows), hashlib.sha256(content).hexdigest())
+    _check(rows, labelled)
+    return _Sequence(folder, side, info, rows, hashlib.sha256(content).hexdigest())
 
 
-def _check(row: Row, labelled: int) -> None:
+def _check(rows: Rows, labelled: int) -> None:
     """Refuse a mark, a class or a visibility that there is none."""
-    marked, label, visible = row.rest
+    marks, labels, visible = rows.rest.T
     most = labelled or MOT_CLASSES
-    if marked not in (0, 1):
-        raise DataError(f"{row.where}: the seventh column is 1 for what counts and 0 for what does not, got {marked:g}")
-    if label != int(label) or not 1 <= label <= most:
-        raise DataError(f"{row.where}: the class is a whole number from 1 to {most}, got {label:g}")
-    if not (0 <= visible <= 1 or visible == _UNKNOWN):
-        raise DataError(f"{row.where}: the visibility lies in 0 to 1, got {visible:g}")
+    rows.refuse(
+        ~np.isin(marks, (0, 1)),
+        lambda place: f"the seventh column is 1 for what counts and 0 for what does not, got {marks[place]:g}",
+    )
+    rows.refuse(
+        (labels != np.floor(labels)) | (labels < 1) | (labels > most),
+        lambda place: f"the class is a whole number from 1 to {most}, got {labels[place]:g}",
+    )
+    rows.refuse(
+        ~(((visible >= 0) & (visible <= 1)) | (visible == _UNKNOWN)),
+        lambda place: f"the visibility lies in 0 to 1, got {visible[place]:g}",
+    )
 
 
 def _info(path: Path) -> _Info:
@@ -353,9 +362,10 @@ def _info(path: Path) -> _Info:
         height=_whole(path, held, "imHeight"),
         suffix=held.get("imExt", ".jpg"),
     )
-    if Path(info.images).name != info.images or "/" in info.suffix or "\\" in info.suffix + info.images:
+    odd = info.images in {"", ".", ".."} or not (info.images + info.suffix).isprintable()
+    if odd or any(sign in info.suffix + info.images for sign in "/\\"):
         raise DataError(
-            f"{path}: imDir and imExt name a folder beside it and a suffix, got {info.images} {info.suffix}"
+            f"{path}: imDir and imExt name a folder beside it and a suffix, got {info.images!r} {info.suffix!r}"
         )
     return info
 
@@ -364,9 +374,11 @@ def _whole(path: Path, held: Mapping[str, str], key: str) -> int:
     text = held.get(key)
     if text is None:
         raise DataError(f"{path} does not say {key}")
-    if not text.strip().isdecimal() or not 1 <= int(text.strip()[:12]) <= LONGEST:
+    digits = text.strip()
+    # Zeros before a number are no reason to read only its beginning: 000000000001999999999 is not 1.
+    if not digits.isdecimal() or len(digits) > LONGEST_NUMBER or not 1 <= int(digits) <= LONGEST:
         raise DataError(f"{path}: {key} is a whole number from 1 to {LONGEST}, got {text[:40]!r}")
-    return int(text)
+    return int(digits)
 
 
 def _looked_at(

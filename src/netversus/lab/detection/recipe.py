@@ -51,7 +51,9 @@ class DetectorRecipe(Options):
     ] = 128
     proposals: Annotated[
         int,
-        Field(ge=8, le=4096, description="faster-rcnn: regions of a picture that are proposed; twice that in training."),
+        Field(
+            ge=8, le=4096, description="faster-rcnn: regions of a picture that are proposed; twice that in training."
+        ),
     ] = 300
 
     @property

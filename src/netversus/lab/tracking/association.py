@@ -2,7 +2,7 @@
 
 A track is looked for where its last steps lead. A pair of a track and a box is worth
 
-    (1 - w) IoU + w max(0, cosine)
+    (1 - w) IoU + w cosine
 
 of the IoU with that place and the cosine of what the contender sees in the box and saw in the track; w is 0 without
 appearance. The best assignment of all pairs that are allowed is taken (Hungarian method), as in DeepSORT (Wojke et al.,
@@ -112,7 +112,7 @@ class _Memory:
         worth, allowed = overlap, overlap >= LEAST_OVERLAP
         if looks is not None:
             likeness = self._likeness(looks)
-            worth = (1 - APPEARANCE) * overlap + APPEARANCE * np.maximum(0, likeness)
+            worth = (1 - APPEARANCE) * overlap + APPEARANCE * likeness
             allowed = allowed | ((likeness >= LEAST_LIKENESS) & self._near(frame, expected, corners))
         rows, columns = linear_sum_assignment(np.where(allowed, worth, _NEVER), maximize=True)
         return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if allowed[row, column]]

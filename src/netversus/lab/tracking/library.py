@@ -1,7 +1,7 @@
 """Boxes to tracks by a tracker of Roboflow's `trackers`, which asks for place and score alone.
 
-Its settings are its own defaults, but that a track counts from its first picture on: with true boxes there is nothing
-to wait for, and the first pictures of every track would else be missed.
+Its settings are its own defaults, but that a track counts as soon as the library can name it, which is in its second
+picture: the first box of every track has no name there, and is missed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from netversus.lab.tracking.tracks import Tracks, joined
 
 Name = Literal["sort", "bytetrack", "ocsort"]
 _CLASSES = {"sort": "SORTTracker", "bytetrack": "ByteTrackTracker", "ocsort": "OCSORTTracker"}
-_FIRST_PICTURES = 1
+_SOONEST = 1
 _UNNAMED = -1  # what the library calls a box whose track is not sure yet
 
 
@@ -51,4 +51,4 @@ def _tracker(name: Name) -> tuple[Any, Any]:
         from supervision import Detections
     except ImportError:
         raise MissingExtraError("trackers", "tracking", f"the tracker {name}") from None
-    return getattr(trackers, _CLASSES[name])(minimum_consecutive_frames=_FIRST_PICTURES), Detections
+    return getattr(trackers, _CLASSES[name])(minimum_consecutive_frames=_SOONEST), Detections

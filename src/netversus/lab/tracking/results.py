@@ -16,7 +16,7 @@ from netversus.errors import DataError, nearest
 from netversus.lab.data.annotated import Clip
 from netversus.lab.data.mot_rows import LARGEST_FILE, rows_of
 from netversus.lab.data.names import escape
-from netversus.lab.tracking.tracks import Tracks, nothing
+from netversus.lab.tracking.tracks import Tracks
 
 SUFFIX = ".txt"
 COLUMNS = range(7, 11)
@@ -53,15 +53,8 @@ def tracks_of(content: bytes, name: str, length: int) -> Tracks:
         DataError: a line that is none.
     """
     rows = rows_of(content, name, length=length, columns=COLUMNS, least_id=0, flat=True)
-    if not rows:
-        return nothing()
-    rows.sort(key=lambda row: row.frame)
-    return Tracks(
-        frames=np.array([row.frame for row in rows], dtype=np.int64),
-        ids=np.array([row.id for row in rows], dtype=np.int64),
-        corners=np.array([row.corners for row in rows], dtype=np.float64),
-        scores=np.array([row.rest[0] for row in rows], dtype=np.float64),
-    )
+    order = np.argsort(rows.frames, kind="stable")
+    return Tracks(rows.frames[order], rows.ids[order], rows.corners[order], rows.rest[order, 0])
 
 
 def files_of(path: Path) -> Mapping[str, bytes]:

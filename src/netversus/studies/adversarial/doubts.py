@@ -120,6 +120,5 @@ def _lost(evidence: Evidence, card: ContenderCard, before: str, after: str) -> i
     if one is None or two is None:
         return None
     later = dict(zip(two.units, two.values, strict=True))
-    return sum(
-        value > _HALF and later.get(unit, 1.0) < _HALF for unit, value in zip(one.units, one.values, strict=True)
-    )
+    right = [unit for unit, value in zip(one.units, one.values, strict=True) if value > _HALF]
+    return sum(1 for unit in right if later.get(unit, 1.0) < _HALF)

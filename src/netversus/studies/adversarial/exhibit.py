@@ -152,11 +152,11 @@ def _attacks(evidence: Evidence, under: Sequence[tuple[ContenderCard, Protocol]]
     for eps in dict.fromkeys(settings.eps for _, settings in under):
         same = [(card, settings) for card, settings in under if settings.eps == eps]
         attacks = same[0][1].attacks
-        rows = []
+        rows: list[tuple[str | float, ...]] = []
         for card, _ in same:
             left = [evidence.series(card.name, names.right_after(attack)) for attack in attacks]
             if all(each is not None for each in left):
-                shares = (100 * float(each.values.mean()) for each in left if each is not None)
+                shares = [100 * float(each.values.mean()) for each in left if each is not None]
                 rows.append((card.name, *shares))
         if rows:
             settings = same[0][1]

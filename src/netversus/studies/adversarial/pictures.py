@@ -22,7 +22,8 @@ def example_pictures(
 
     The difference is amplified so that its largest value spans half the range around grey; by how much is said.
     """
-    pictures, told = [], []
+    pictures: list[Tensor] = []
+    told: list[dict[str, object]] = []
     for row in rows[:MOST]:
         image, example = images[row], found.example[row]
         change = example - image

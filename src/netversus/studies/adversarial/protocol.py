@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from netversus.studies.adversarial import LEVELS, SMALL_SIDE, AdversarialOptions
 
@@ -58,8 +59,8 @@ def loaded(content: bytes | None) -> Protocol | None:
     """From JSON; None where there is none."""
     if content is None:
         return None
-    told = json.loads(content)
-    return Protocol(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
+    told: dict[str, Any] = json.loads(content)
+    return Protocol(**told | {"curve": tuple(told["curve"]), "attacks": tuple(told["attacks"])})
 
 
 def default_eps(norm: str, side: int) -> float:

@@ -274,10 +274,10 @@ def calibration_errors(evidence: Evidence, contender: str) -> Mapping[int, float
         for unit, value in zip(each.units, each.values.tolist(), strict=True) if each is not None else ():
             severity, which, _ = unit.split("/")
             sums.setdefault(int(severity), {}).setdefault(which, np.zeros(3))[place] += value
-    errors = {}
-    for severity in sorted(sums):
-        table = np.array(list(sums[severity].values()))
-        errors[severity] = float(np.abs(table[:, 1] - table[:, 2]).sum() / table[:, 0].sum())
+    errors: dict[int, float] = {}
+    for level in sorted(sums):
+        table = np.array(list(sums[level].values()))
+        errors[level] = float(np.abs(table[:, 1] - table[:, 2]).sum() / table[:, 0].sum())
     return errors
 
 

@@ -28,7 +28,7 @@ from netversus.statistics.ranking import OUTLIER
 from netversus.studies.corruption import SCORES
 
 KINDS = ("noise", "blobs", "gratings", "other data")
-_ROWS = 256  # images at a time where distances are taken
+_SHOWN, _ROWS = 64, 256  # images at a time: shown to a network, compared with the train images
 
 
 def outliers(bench: Bench, order: NDArray[np.int64]) -> Iterator[Emission]:
@@ -59,7 +59,7 @@ def _seen(
         return {}, np.zeros(0, np.int64)
     shapes = [seer.card.preprocessing for seer in seers]
     images = bench.data.split(split)
-    for batch in batches(images, order, 64, bench.device, preprocessings=shapes, leave_out=split == "train"):
+    for batch in batches(images, order, _SHOWN, bench.device, preprocessings=shapes, leave_out=split == "train"):
         for seer in seers if batch.ids else ():
             found[seer.card.name].append(predict(seer, batch.inputs(seer.card.preprocessing)))
         labels.append(batch.labels)
@@ -117,10 +117,8 @@ class Seer:
 
     def pixels(self, pixels: Tensor) -> Tensor:
         """What it sees in uint8 images of its shape, float32, shape (n, classes + width)."""
-        parts = [
-            predict(self, normalise(part.to(self.bench.device), self.card.preprocessing)) for part in pixels.split(64)
-        ]
-        return torch.cat(parts)
+        parts = (part.to(self.bench.device) for part in torch.split(pixels, _SHOWN))
+        return torch.cat([predict(self, normalise(part, self.card.preprocessing)) for part in parts])
 
 
 def _scores(
@@ -171,7 +169,7 @@ def neighbour_distance(known: Tensor, features: Tensor, neighbours: int) -> Tens
     """Distance to the k-th nearest train image, all features of length one (Sun et al. 2022, "Out-of-distribution
     detection with deep nearest neighbors"); float64, shapes (train, width) and (n, width) give (n,)."""
     unit, k = nn.functional.normalize(known, dim=1), min(neighbours, len(known))
-    parts = nn.functional.normalize(features, dim=1).split(_ROWS)
+    parts = torch.split(nn.functional.normalize(features, dim=1), _ROWS)
     return torch.cat([torch.cdist(part, unit).kthvalue(k, dim=1).values for part in parts])
 
 

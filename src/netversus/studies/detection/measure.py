@@ -15,6 +15,7 @@ from torch import nn
 
 from netversus.errors import CellError
 from netversus.lab.bench import Bench
+from netversus.lab.contenders.load import load
 from netversus.lab.contenders.spec import parse
 from netversus.lab.data.annotated import FrameSet
 from netversus.lab.detection.ask import detect
@@ -101,7 +102,7 @@ def _detector(bench: Bench, room: Room, card: ContenderCard) -> Generator[Emissi
     """The contender's detector: as it comes, as it was trained before an interruption, or trained now."""
     if is_ready(card):
         return ready(card, room.classes).to(bench.device).eval()
-    model = bench.model(card, train=card.untrained)
+    model = load(card, classes=0, seed=bench.seed).to(bench.device)
     detector, plan = build(model, card, room.classes, room.scale, bench.options, bench.seed)
     kept = bench.kept(card.name, WEIGHTS)
     if kept is None:
