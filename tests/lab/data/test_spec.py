@@ -68,7 +68,7 @@ def test_defaults_are_left_out_of_the_spec_on_the_card():
 
 def test_every_kind_is_listed_with_its_options_and_their_defaults():
     kinds = {kind.name: kind for kind in list_data()}
-    assert list(kinds) == ["scenes", "digits", "folder", "hf"]
+    assert list(kinds) == ["scenes", "digits", "folder", "hf", "webdataset", "coco", "mot"]
     assert {one.name: one.default for one in kinds["scenes"].settings()} == {
         "size": "32",
         "train": "2000",
