@@ -48,6 +48,7 @@ class Counted(ImageSet):
         self._images = images
 
     def image(self, index: int) -> Image.Image:
+        """The image, its reading counted."""
         self.reads[index] += 1
         return self._images.image(index)
 
@@ -120,7 +121,7 @@ def main() -> None:
         name="cka",
         peer="the full batch: features of all images kept, all images compared with each other",
         ratio=held / batch_bytes,
-        goal=f"CKA of all stages of both on {asked.images:,} images, each image read once, within {NEAR} of the full batch",
+        goal=f"CKA of all stages of both on {asked.images:,} images, each read once, within {NEAR} of the full batch",
         met=once and float(gap.max()) <= NEAR,
         measured={
             "ratio is": "bytes of features that the peer keeps / those of one batch of one network",

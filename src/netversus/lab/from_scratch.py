@@ -99,5 +99,5 @@ def _config(card: ContenderCard, lesson: Lesson, recipe: Recipe) -> Mapping[str,
 
 def said(model: nn.Module, images: Tensor, preprocessing: Preprocessing, device: torch.device) -> Tensor:
     """The logits that a network in eval mode gives prepared images, uint8 (n, 3, h, w): float32 (n, classes), CPU."""
-    parts = [predict(model, normalise(part.to(device), preprocessing)) for part in images.split(BATCH)]
+    parts = [predict(model, normalise(part.to(device), preprocessing)) for part in torch.split(images, BATCH)]
     return torch.cat(parts)

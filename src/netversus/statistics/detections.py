@@ -220,7 +220,7 @@ def _of_class(parts: Sequence[_Part], label: int, area: int, rows: slice, pictur
 
 def average_precision(matches: Matches, size: str = "all", threshold: float | None = None) -> AveragePrecision:
     """The average precision of all pictures, as a function of weights on them."""
-    return AveragePrecision(class_matches(matches.records, size, threshold))
+    return AveragePrecision(class_matches(tuple(matches.records), size, threshold))
 
 
 def gained(matches: Matches) -> dict[str, float]:
@@ -242,7 +242,7 @@ def gained(matches: Matches) -> dict[str, float]:
 def precision_at_recalls(matches: Matches, recalls: Array, threshold: float = 0.5) -> Array | None:
     """The monotone precision at some recalls, shape (len(recalls),), averaged over the classes that have objects; None
     where none has."""
-    curves = [_curve(one, recalls) for one in class_matches(matches.records, "all", threshold)]
+    curves = [_curve(one, recalls) for one in class_matches(tuple(matches.records), "all", threshold)]
     present = [curve for curve in curves if curve is not None]
     return np.mean(present, axis=0) if present else None
 

@@ -74,6 +74,12 @@ def test_every_kind_is_listed_with_its_options_and_their_defaults():
         "train": "2000",
         "test": "500",
         "difficulty": "0.3",
+        "frame_size": "128",
+        "frames": "600",
+        "test_frames": "200",
+        "sequences": "4",
+        "test_sequences": "12",
+        "length": "30",
     }
     assert kinds["digits"].usage == "digits?size=32&test=797"
     assert kinds["folder"].usage == "folder:PATH?val=...&test=...&megapixels=50.0"

@@ -57,6 +57,7 @@ def test_rows_may_stand_in_any_order_and_a_sequence_may_be_empty():
     read = tracks_of(b"3,1,1,1,2,2,1\n\n1,1,1,1,2,2,1\n", "f", 3)
     assert read.frames.tolist() == [0, 2]
     assert len(tracks_of(b"", "f", 3)) == 0
+    assert tracks_of(b"1,1,1,1,2,2,1\x0c\n2,1,1,1,2,2,1,-1,-1,-1,\r\n", "f", 3).frames.tolist() == [0, 1]  # ragged
 
 
 @pytest.mark.parametrize(

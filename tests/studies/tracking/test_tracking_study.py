@@ -12,6 +12,7 @@ from netversus import compare
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Chart, Gallery, Table, Text
 from netversus.lab.data import open_data
+from netversus.lab.data.export import export
 from netversus.lab.tracking.given import disturbed_boxes, with_true_names
 from netversus.lab.tracking.judge import judge
 from netversus.lab.tracking.results import as_text
@@ -130,6 +131,15 @@ def test_a_network_is_tracked_in_every_way_and_is_told_of_few_sequences(tmp_path
     texts = [each.text for each in exhibit(found) if isinstance(each, Text)]
     assert any("With 2 sequences no difference can be told from chance" in text for text in texts)
     assert {TRACKED, RANDOM} <= set(ways)
+
+
+def test_sequences_in_files_without_labelled_images_can_be_tracked_on(tmp_path):
+    export("scenes?size=64&train=1&test=2&frames=3", tmp_path / "data", layout="mot")
+    names = ("py:tiny_nets:narrow", "py:tiny_nets:wide")
+    run = compare(*names, data=f"mot:{tmp_path / 'data'}", studies=["tracking"], out=tmp_path / "run")
+    store = RunStore.open(run.path)
+    assert [store.outcome(cell).status for cell in store.plan().cells] == ["done", "done"]
+    assert run.report.is_file()
 
 
 def test_a_budget_shortens_sequences_before_it_drops_them():

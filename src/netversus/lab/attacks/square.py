@@ -141,7 +141,8 @@ def _signs(draws: Tensor) -> Tensor:
 
 def _channel_length(change: Tensor) -> Tensor:
     """The Euclidean length within each channel, shape (n, c, 1, 1)."""
-    return torch.linalg.vector_norm(change.flatten(2), dim=2)[:, :, None, None]
+    lengths: Tensor = torch.linalg.vector_norm(change.flatten(2), dim=2)
+    return lengths[:, :, None, None]
 
 
 def _placed(window: Tensor, side: Tensor, turned: Tensor) -> Tensor:

@@ -70,7 +70,8 @@ class Threat:
 
 def length(change: Tensor) -> Tensor:
     """The Euclidean length of each of n changes, shape (n, 1, 1, 1)."""
-    return torch.linalg.vector_norm(change.flatten(1), dim=1).view(-1, 1, 1, 1)
+    lengths: Tensor = torch.linalg.vector_norm(change.flatten(1), dim=1)
+    return lengths.view(-1, 1, 1, 1)
 
 
 def per_row(values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The records of a COCO annotation file, read strictly: pictures, categories and boxes (Lin et al. 2014). Loads no torch.
+"""The records of a COCO annotation file, read strictly: pictures, categories, boxes (Lin et al. 2014). Loads no torch.
 
 A record that cannot be right is refused, named by the list that holds it and its place there, from 0. What pycocotools
 takes as it is (a box without area, one that reaches over the edge, a crowd) is taken here too, and counted by `coco`.

@@ -78,7 +78,7 @@ class Streamed:
         self._starts = [0, *accumulate(rows for _, _, rows in groups)]
 
     def __len__(self) -> int:
-        return self._starts[-1]
+        return int(self._starts[-1])
 
     def column(self, name: str) -> list[Any]:
         """A whole column, of which the others' bytes are not read."""

@@ -118,7 +118,7 @@ class MotClip(Clip):
     def aside(self, index: int) -> NDArray[np.float64]:
         """Corners of what neither counts nor excuses."""
         places = self._places(index)
-        return self._sequence.rows.corners[places[self._roles[places] == _ASIDE]]
+        return np.asarray(self._sequence.rows.corners[places[self._roles[places] == _ASIDE]])
 
     @cached_property
     def _roles(self) -> NDArray[np.int64]:

@@ -78,10 +78,10 @@ def rows_of(content: bytes, name: str, *, length: int, columns: range, least_id:
             frame; the message names file and line.
     """
     text = _text(content, name)
-    table = _fast(text, columns)
-    if table is None:
-        table = _line_by_line(text, name, columns)
     lines = np.array([number for number, line in enumerate(text.splitlines(), 1) if line.strip()], dtype=np.int64)
+    table = _fast(text, columns)
+    if table is None or len(table) != len(lines):  # they may differ in what ends a line
+        table = _line_by_line(text, name, columns)
     _check(name, lines, table, length, least_id, flat=flat)
     sides = table[:, 4:_OF_A_BOX]
     rows = Rows(

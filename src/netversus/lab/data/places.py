@@ -168,7 +168,7 @@ def _expanded(pattern: str) -> list[str]:
     if "{" not in pattern:
         return [pattern]
     try:
-        from braceexpand import UnbalancedBracesError, braceexpand  # type: ignore[import-untyped]
+        from braceexpand import UnbalancedBracesError, braceexpand  # type: ignore[attr-defined]
     except ImportError:
         raise MissingExtraError("braceexpand", "webdataset", "a pattern with braces") from None
     try:

@@ -26,5 +26,5 @@ def features(
     with torch.inference_mode():
         parts = anatomy(model, normalise(images[:1].to(device), preprocessing))
     backbone = Backbone(model, parts)
-    seen = [predict(backbone, normalise(part.to(device), preprocessing)) for part in images.split(BATCH)]
+    seen = [predict(backbone, normalise(part.to(device), preprocessing)) for part in torch.split(images, BATCH)]
     return torch.cat(seen).flatten(1).double().numpy()

@@ -26,7 +26,7 @@ _TOGETHER = 4  # images that are mixed and answered at once
 def entropies(answers: Answers, images: Tensor, overlays: Tensor) -> NDArray[np.float64]:
     """The mean entropy in nats of the answers to each image under every overlay: float64 (n,). Both are uint8."""
     found = [torch.empty(0, dtype=torch.float64)]
-    for some in images.split(_TOGETHER):
+    for some in torch.split(images, _TOGETHER):
         mixed = (1 - WEIGHT) * some[:, None].float() + WEIGHT * overlays[None].float()
         logs = answers(mixed.round().to(torch.uint8).flatten(0, 1)).double().log_softmax(dim=1)
         each = -(logs.exp() * logs).sum(dim=1)

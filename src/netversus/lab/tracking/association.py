@@ -92,7 +92,7 @@ class _Memory:
             track = self.tracks[place]
             track.go_on(frame, corners[box], None if looks is None else looks[box])
             names[box] = track.name
-        for box in np.flatnonzero(names == 0):
+        for box in np.flatnonzero(names == 0).tolist():
             self.names += 1
             names[box] = self.names
             self.tracks.append(_Track(self.names, corners[box], frame, None if looks is None else looks[box]))
@@ -113,7 +113,7 @@ class _Memory:
         if looks is not None:
             likeness = self._likeness(looks)
             worth = (1 - APPEARANCE) * overlap + APPEARANCE * likeness
-            allowed = allowed | ((likeness >= LEAST_LIKENESS) & self._near(frame, expected, corners))
+            allowed = np.logical_or(allowed, (likeness >= LEAST_LIKENESS) & self._near(frame, expected, corners))
         rows, columns = linear_sum_assignment(np.where(allowed, worth, _NEVER), maximize=True)
         return [(int(row), int(column)) for row, column in zip(rows, columns, strict=True) if allowed[row, column]]
 
@@ -122,7 +122,7 @@ class _Memory:
         remembered = np.array([track.look for track in self.tracks])
         return np.asarray(_unit(remembered - mean) @ _unit(looks - mean).T)
 
-    def _near(self, frame: int, expected: Array, corners: Array) -> Array:
+    def _near(self, frame: int, expected: Array, corners: Array) -> NDArray[np.bool_]:
         """Whether a box lies within the reach of a track, bool, shape (tracks, k)."""
         away = _centres(expected)[:, None, :] - _centres(corners)[None, :, :]
         diagonal = np.hypot(*(expected[:, 2:] - expected[:, :2]).T)

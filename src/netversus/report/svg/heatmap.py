@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import Any
 from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
@@ -56,9 +57,10 @@ def _draw_field(
     value = heatmap.values[where[0]][where[1]]
     known = value is not None and isfinite(value)
     share = (value - heatmap.low) / (heatmap.high - heatmap.low) if value is not None and known else 0.0
-    box = {"x": x + 0.5, "y": y + 0.5, "width": width - 1, "height": _HEIGHT - 1}
+    box: dict[str, Any] = {"x": x + 0.5, "y": y + 0.5, "width": width - 1, "height": _HEIGHT - 1}
     text = format(value, heatmap.format).replace("-", MINUS) if known else number_text(value)
-    whole = add(root, "rect", **box, fill_opacity=_DEEPEST * max(0.0, min(1.0, share)), class_="field")
+    opacity = _DEEPEST * max(0.0, min(1.0, share))
+    whole = add(root, "rect", **box, fill_opacity=opacity, class_="field")
     add(whole, "title", f"{names}: {text}")
     if text_width(text) <= width:
         add(root, "text", text, x=x + width / 2, y=y + _HEIGHT / 2 + 4, class_="name", text_anchor="middle")

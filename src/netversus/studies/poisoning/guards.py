@@ -87,7 +87,7 @@ def _incoming(guarded: Guarded, condition: Condition, found: Rates, accused: Rat
     count = min(most, (len(guarded.test) - OVERLAYS) // 2)
     if count < 10:  # no share of so few can be told
         return
-    overlays, bounding, judged = guarded.test.split([OVERLAYS, count, len(guarded.test) - OVERLAYS - count])
+    overlays, bounding, judged = torch.split(guarded.test, [OVERLAYS, count, len(guarded.test) - OVERLAYS - count])
     bound = entropy_bound(entropies(guarded.logits, bounding, overlays))
     accused["strip"] = float((entropies(guarded.logits, judged[:count], overlays) < bound).mean())
     if condition.kind == BACKDOOR:

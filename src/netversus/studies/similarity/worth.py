@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def blocks_shown(evidence: Evidence) -> Iterator[Exhibit]:
     found, without = [], []
     for card in evidence.contenders:
         content = evidence.artifact(BLOCKS, card.name)
-        told_of = json.loads(content) if content else {"blocks": [], "reason": ""}
+        told_of: dict[str, Any] = json.loads(content) if content else {"blocks": [], "reason": ""}
         lesions = lesions_of(evidence, card.name, told_of["blocks"])
         if lesions is not None:
             found.append(lesions)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table, Text
+from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Scalar, Series, Table, Text
 from netversus.messages import say
 from netversus.records import ContenderCard
 from netversus.statistics.tracks import Counts, loaded, score
@@ -62,7 +62,7 @@ def _called(way: str) -> str:
 
 
 def _scores(found: Mapping[str, Found]) -> Table:
-    rows = []
+    rows: list[tuple[Scalar, ...]] = []
     for name, ways in found.items():
         for way in (way for way in WAYS if ways.get(way)):
             told = _called(way) if len(ways) > 1 else say("its own tracks")
