@@ -21,6 +21,7 @@ COMMANDS = {
     "list": "List the studies, the contenders, the data, or the engines.",
     "doctor": "Say what this machine can do.",
     "scan": "Say what is in a model file, before anyone opens it.",
+    "inspect-data": "Look for duplicates, wrong labels and triggers in your images, before training.",
     "export-data": "Write built-in data as files that other tools read.",
 }
 """Name -> one line. The module is `netversus.cli.<name>` with underscores and holds `run(arguments)`."""

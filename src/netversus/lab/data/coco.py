@@ -1,6 +1,6 @@
 """`coco`: pictures with boxes in COCO's format (Lin et al. 2014).
 
-    coco:FOLDER                                  annotations/instances_{train,val,test}*.json, folders of pictures beside
+    coco:FOLDER                                 annotations/instances_{train,val,test}*.json, folders of pictures beside
     coco:ANNOTATIONS.json?images=FOLDER          a file of test pictures; &train=FILE&train_images=FOLDER to learn from
 
 Ground truth is taken as pycocotools takes it: boxes without area stay objects that nobody finds, boxes that reach over

@@ -1,0 +1,93 @@
+"""`netversus inspect-data`: what is wrong with labelled images, before anybody learns from them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netversus.cli.terminal import console, run_command, table
+from netversus.errors import EXIT_GATE_FAILED, EXIT_OK, DataError
+from netversus.lab.artifacts.findings import printable
+from netversus.lab.data import open_data
+from netversus.lab.data.dataset import Dataset
+from netversus.lab.inspect.files import write_report
+from netversus.lab.inspect.looked import Features, Report, look
+
+SHOWN = 3  # suspects of each check, as examples
+EVERY = 2000  # images between two lines of progress
+MEANING = (
+    "A suspect is an image to look at, not a proof. That nothing is suspected does not mean that the data are clean: "
+    "triggers that are blended in, warped or hidden under right labels show in no pattern."
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command."""
+    return run_command(_inspect, "inspect-data", arguments)
+
+
+def _inspect(
+    data: Annotated[str, typer.Argument(help="Data spec, or a folder of images.")],
+    contender: Annotated[
+        str, typer.Option(help="Judge labels by this contender's features, and seek outliers there: resnet50.")
+    ] = "",
+    split: Annotated[str, typer.Option(help="Where labels and patterns are judged.")] = "train",
+    out: Annotated[Path | None, typer.Option(help="Write all suspects there: a .json or .csv file.")] = None,
+    gate: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Exit with 3 where more than this share of the images is suspected."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the data.")] = 0,
+    device: Annotated[str, typer.Option(help="Where the contender runs: auto, cpu, cuda.")] = "auto",
+) -> int:
+    """Look for duplicates, near duplicates across splits, wrong labels and suspected triggers."""
+    opened = open_data(data, seed=seed)
+    if not opened.splits:
+        raise DataError(f"{opened.card.name} has no labelled images to look at")
+    features = _features(contender, opened, device) if contender else None
+    report = look(opened, _progressed, features, split)
+    _print(report)
+    if out is not None:
+        write_report(report, out)
+        print(f"wrote {len(report.suspects):,} suspicions to {out}")
+    return EXIT_GATE_FAILED if gate is not None and report.suspected > gate * report.images else EXIT_OK
+
+
+def _features(contender: str, opened: Dataset, device: str) -> Features:
+    from netversus.lab.contenders.resolve import resolve
+
+    card = resolve(contender, opened.card)
+
+    from netversus.lab.devices import make_deterministic, resolve_device
+    from netversus.lab.inspect.features import features_by
+
+    make_deterministic()
+    return features_by(card, opened, resolve_device(device))
+
+
+def _progressed(done: int, total: int) -> None:
+    if done % EVERY == 0:
+        print(f"{done:,} of {total:,} images read", file=sys.stderr)
+
+
+def _print(report: Report) -> None:
+    rows = []
+    for check in report.checks:
+        found = report.of(check)
+        examples = ", ".join(printable(each.image, 60) for each in found[:SHOWN])
+        rows.append((str(check), f"{len(found):,}", examples + (", …" if len(found) > SHOWN else "")))
+    title = f"{report.suspected:,} of {report.images:,} images are suspected"
+    console().print(table(title, ("of what", "found", "examples"), rows))
+    if report.wrong_share is not None:
+        print(f"estimated share of wrong labels: {100 * report.wrong_share:.1f} %")
+    for note in report.notes:
+        print(note)
+    for name, reason in list(report.left_out.items())[:SHOWN]:
+        print(f"could not be read: {printable(name, 60)} ({printable(reason)})")
+    if len(report.left_out) > SHOWN:
+        print(f"and {len(report.left_out) - SHOWN:,} more could not be read")
+    print(MEANING)
