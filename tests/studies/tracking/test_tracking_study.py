@@ -139,7 +139,7 @@ def test_sequences_in_files_without_labelled_images_can_be_tracked_on(tmp_path):
     run = compare(*names, data=f"mot:{tmp_path / 'data'}", studies=["tracking"], out=tmp_path / "run")
     store = RunStore.open(run.path)
     assert [store.outcome(cell).status for cell in store.plan().cells] == ["done", "done"]
-    assert run.report.is_file()
+    assert Path(run.report()).is_file()
 
 
 def test_a_budget_shortens_sequences_before_it_drops_them():

@@ -17,6 +17,7 @@ from netversus.lab.inspect.prints import Prints, take_prints
 from netversus.lab.inspect.tiles import suspected_patterns
 from netversus.lab.poison.spectral import spectral_suspects
 
+FEWEST_AGREEING = 0.5  # of the labels: a classifier that knows less of the classes finds no errors, only its own
 EXPECTED_POISON = 0.05  # of all images, the most that spectral signatures reckon with
 Features = Callable[[Sequence[tuple[str, str]]], NDArray[np.float64]]
 """(split, id) of each image to its features, float64 (n, width)."""
@@ -139,12 +140,18 @@ def _labels(
     probabilities = out_of_fold(given, labels, len(classes)) if len(inside) else None
     if probabilities is None:
         return [], None, ("labels were not judged: that needs two classes with two images each",)
+    right = float((probabilities.argmax(axis=1) == labels).mean())
+    by = "a contender's features" if seen is not None else "small grey copies"
+    if right < FEWEST_AGREEING:
+        note = (
+            f"labels were not judged: from {by}, a classifier agrees with {100 * right:.1f} % of them only; "
+            "name a contender whose features know more (--contender)"
+        )
+        return [], None, (note,)
     confident = confident_joint(probabilities, labels)
     places = confident.suspects(labels)
     doubt = probabilities[places, confident.likely[places]] - probabilities[places, labels[places]]
     places = places[np.argsort(-doubt, kind="stable")]
-    right = float((probabilities.argmax(axis=1) == labels).mean())
-    by = "a contender's features" if seen is not None else "small grey copies"
     note = f"labels were judged from {by}, by a classifier that agrees with {100 * right:.1f} % of the labels"
     suspects = [
         Suspect(

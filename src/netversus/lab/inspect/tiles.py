@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 FEWEST = 5  # images that show it
-SHARP = 40.0  # mean absolute difference of neighbouring pixels, of 255
+SHARP = 60.0  # mean absolute difference of neighbouring pixels, of 255: at 40 the strokes of tiny digits pass
 OFTENER = 10.0  # times as often in the class as in the others
 CHANCE = 1e-3  # of one false pattern in all that is looked at
 _LEVELS = 5  # bits that are dropped of each value: what compression changes
