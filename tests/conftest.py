@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 
 from netversus import studies
 from netversus.records import ContenderCard, DataCard, Preprocessing, Rates
+
+# Before torch is loaded: on networks as small as the tests' a second thread only waits for the first, and beside another
+# process it multiplies the time (measured on two cores: one study's contract takes 5 times the CPU seconds with it).
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)
