@@ -84,7 +84,7 @@ class Normalised(nn.Module):
 
 def ours(model: nn.Module, images: Tensor, labels: Tensor, eps: float) -> tuple[Tensor, dict[str, float]]:
     result = cascade(
-        Victim(model, PREPARED, CPU),
+        Victim(model, PREPARED, CPU, folded=True),
         images,
         labels,
         Threat("linf", eps),

@@ -3,7 +3,7 @@
 Ours runs the study's own code: every image is read once, and of the features of a batch only how alike its images are
 is kept. The peer is the definition without batches: it keeps the features of all images of all stages, then compares
 all images with each other, by the same debiased estimator. The weights are random: time and memory do not depend on
-them. Both read the same images of `scenes`, drawn as they are read.
+them. Both read the same images of `scenes`, drawn as they are read, in turns; of each the fastest round counts.
 
 A few minutes on two cores: python benchmarks/cka.py [--images 2000] [--side 32]
 """
@@ -36,7 +36,7 @@ from netversus.studies.similarity.measure import Comparison
 from netversus.studies.similarity.onlooker import Onlooker
 
 CPU = torch.device("cpu")
-NEAR = 0.05
+NEAR, ROUNDS = 0.05, 3
 
 
 class Counted(ImageSet):
@@ -107,12 +107,17 @@ def main() -> None:
         keep=keep,
         kept=lambda _, name: store.get(name),
     )
-    start = time.perf_counter()
-    alignment = ours(bench)
-    our_seconds, reads = time.perf_counter() - start, Counter(images.reads)
-    start = time.perf_counter()
-    full, held = whole(bench, images)
-    peer_seconds = time.perf_counter() - start
+    our_seconds, peer_seconds = [], []
+    for _ in range(ROUNDS):
+        store.clear()
+        images.reads.clear()
+        start = time.perf_counter()
+        alignment = ours(bench)
+        our_seconds.append(time.perf_counter() - start)
+        reads = Counter(images.reads)
+        start = time.perf_counter()
+        full, held = whole(bench, images)
+        peer_seconds.append(time.perf_counter() - start)
     found = alignment.cka()
     batch_bytes = held * bench.options.batch // asked.images // len(cards)  # about: the two networks' stages are alike
     gap = np.abs(found - full)
@@ -120,11 +125,11 @@ def main() -> None:
     record(
         name="cka",
         peer="the full batch: features of all images kept, all images compared with each other",
-        ratio=held / batch_bytes,
+        ratio=min(peer_seconds) / min(our_seconds),
         goal=f"CKA of all stages of both on {asked.images:,} images, each read once, within {NEAR} of the full batch",
         met=once and float(gap.max()) <= NEAR,
         measured={
-            "ratio is": "bytes of features that the peer keeps / those of one batch of one network",
+            "ratio is": "the peer's seconds / ours in the fastest round of each, forward passes included",
             "images": asked.images,
             "side in px": asked.side,
             "places compared": len(found),

@@ -14,7 +14,7 @@ import pytest
 
 from netversus.analyse import analyse
 from netversus.errors import OptionError, RunFolderError
-from netversus.exhibits import Block, Chart, Diagram, Series, Table, Text
+from netversus.exhibits import Block, Chart, Diagram, Heatmap, Series, Table, Text
 from netversus.plan import make_plan
 from netversus.records import ContenderCard, DataCard, Done, Failed, Observations, Session
 from netversus.report import build_view, write
@@ -212,6 +212,10 @@ NAN = float("nan")
         (Chart("c", "bar", "x", "y", (Series("s", ("a",), ()),), "d"), "series 's' has 1 x and 0 y"),
         (Chart("c", "bar", "x", "y", (Series("s", ("a",), (1.0,), low=(0.0,)),), "d"), "1 and 0 ends for 1 values"),
         (Chart("c", "bar", "x", "y", (Series("s", ("a",), ("b",)),), "d"), "holds what is no number"),  # type: ignore[arg-type]
+        (Heatmap("h", "y", "x", ("a",), ("b", "c"), ((0.5, None),), "d"), ""),
+        (Heatmap("h", "y", "x", ("a",), ("b", "c"), ((0.5,),), "d"), "the values of 'h' are not 1 rows of 2"),
+        (Heatmap("h", "y", "x", ("a",), ("b",), (("c",),), "d"), "'h' holds what is no number"),  # type: ignore[arg-type]
+        (Heatmap("h", "y", "x", ("a",), ("b",), ((1.0,),), "d", low=1.0), "'h' reaches from 1.0 to 1.0"),
         (Diagram("d", (("a", (Block("b", 3),)),), "d"), ""),
         (Diagram("d", (("a", (Block("b", -3),)),), "d"), "block 'b' of 'd' has -3 units"),
         ({"title": "no exhibit"}, "expected a Text, Table, Chart, Heatmap, Diagram or Gallery, got dict"),

@@ -13,10 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netversus.errors import NetversusError
-from netversus.exhibits import Block, Chart, Diagram, Series
+from netversus.exhibits import Block, Chart, Diagram, Heatmap, Series
 from netversus.records import Direction, Effect, Finding, Scale, Verdict
-from netversus.report.svg import Identity, draw_chart, draw_diagram, draw_interval, draw_marker, drawn_part
+from netversus.report.svg import (
+    Identity,
+    draw_chart,
+    draw_diagram,
+    draw_heatmap,
+    draw_interval,
+    draw_marker,
+    drawn_part,
+)
 from netversus.report.svg.element import shortened, text_width
+from netversus.report.svg.heatmap import left_out
 from netversus.report.svg.interval import WIDTH
 from netversus.report.svg.marker import identities
 from netversus.report.svg.scale import fit_scale, nice_ticks, number_text, number_texts, tick_text
@@ -310,6 +319,51 @@ def test_a_name_that_is_too_long_keeps_both_its_ends():
 def test_names_that_hold_markup_or_hidden_marks_are_text():
     root = _drawn(_chart("line", _series("<b>\u202e&</b>\x00")))
     assert "<b>\\u202e&</b>\\x00" in _texts(root)
+
+
+# -- heat maps
+
+
+def _heatmap(*values: tuple, columns: tuple[str, ...] = ("x", "y"), **changes: object) -> Heatmap:
+    rows = tuple(f"row {i}" for i in range(len(values)))
+    return replace(Heatmap("Alike", A, B, rows, columns, values, "What is alike."), **changes)  # type: ignore[arg-type]
+
+
+def _grid(heatmap: Heatmap, width: float = 680.0) -> Element:
+    return fromstring(str(draw_heatmap(heatmap, width=width, key="k")))
+
+
+def test_a_field_is_the_darker_the_higher_its_number_and_the_number_is_written_in_it():
+    root = _grid(_heatmap((0.0, 0.25), (0.5, 1.0)))
+    assert [float(e.attrib["fill-opacity"]) for e in _of_class(root, "field")] == [0, 0.12, 0.25, 0.5]
+    assert {"0.00", "0.25", "0.50", "1.00"} <= set(_texts(root))
+
+
+def test_beyond_the_scale_a_field_is_as_its_end_and_what_is_absent_is_no_zero():
+    root = _grid(_heatmap((-0.5, 7.0), (None, NAN)))
+    assert [float(e.attrib["fill-opacity"]) for e in _of_class(root, "field")] == [0, 0.5, 0, 0]
+    assert {"−0.50", "7.00"} <= set(_texts(root))
+    assert _texts(root).count("–") == 2
+
+
+@pytest.mark.parametrize("width", [680.0, 330.0])
+@pytest.mark.parametrize("size", [1, 5, 100])
+def test_a_heat_map_stays_within_its_picture_and_long_names_are_told_below(width: float, size: int):
+    names = tuple(f"a stage with a rather long name, {i}" for i in range(size))
+    root = _grid(_heatmap(*((0.5,) * size,) * size, columns=names), width)
+    for field in _of_class(root, "field"):
+        assert float(field.attrib["x"]) + float(field.attrib["width"]) <= width
+        assert float(field.attrib["y"]) + float(field.attrib["height"]) <= float(root.attrib["height"])
+    assert any(text.startswith("1: a ") for text in _texts(root))
+
+
+def test_what_a_heat_map_leaves_out_is_said():
+    assert left_out(_heatmap(*((0.5,) * 2,) * 24)) == ""
+    assert "first 24 rows" in left_out(_heatmap(*((0.5,) * 2,) * 25))
+
+
+def test_a_heat_map_without_a_number_draws_nothing():
+    assert draw_heatmap(_heatmap((None, NAN)), width=680.0, key="k") == ""
 
 
 # -- diagrams

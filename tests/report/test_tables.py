@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from netversus.exhibits import Block, Chart, Diagram, Series, Table
-from netversus.report.tables import MOST_ROWS, cell_text, chart_text, diagram_text, table_text
+from netversus.exhibits import Block, Chart, Diagram, Heatmap, Series, Table
+from netversus.report.tables import MOST_ROWS, cell_text, chart_text, diagram_text, heatmap_text, table_text
 
 NAN = math.nan
 
@@ -89,3 +89,10 @@ def test_a_diagram_has_a_row_a_stage_and_a_dash_where_one_has_none():
 
 def test_a_block_without_a_detail_has_no_empty_brackets():
     assert diagram_text(Diagram("t", (("a", (Block("stem", 1),)),), "d")).rows == (("stem", "1"),)
+
+
+def test_a_heat_maps_numbers_have_a_row_a_row_and_what_is_absent_is_a_dash():
+    table = heatmap_text(Heatmap("t", "a", "b", ("one", "two"), ("x", "y"), ((1.0, -0.014), (None, 0.5)), "d"))
+    assert table.columns == ("a (down), b (across)", "x", "y")
+    assert table.rows == (("one", "1.00", "−0.01"), ("two", "–", "0.50"))
+    assert table.numeric == (False, True, True)

@@ -38,6 +38,7 @@ from netversus.report.svg import (
     drawn_part,
 )
 from netversus.report.svg.element import text_width
+from netversus.report.svg.heatmap import left_out
 from netversus.report.svg.overlay import KINDS as DASHES
 from netversus.report.svg.tradeoff import draw_trade_off
 from netversus.report.tables import MOST_ROWS, TextTable, chart_text, diagram_text, heatmap_text, table_text
@@ -294,7 +295,7 @@ def _figure(exhibit: Exhibit, names: Sequence[str], key: str, address: Callable[
     if isinstance(exhibit, Chart):
         return _Figure(exhibit.title, exhibit.description, pictures, chart_text(exhibit), drawn_part(exhibit))
     if isinstance(exhibit, Heatmap):
-        return _Figure(exhibit.title, exhibit.description, pictures, heatmap_text(exhibit))
+        return _Figure(exhibit.title, exhibit.description, pictures, heatmap_text(exhibit), left_out(exhibit))
     return _Figure(exhibit.title, exhibit.description, pictures, diagram_text(exhibit))
 
 

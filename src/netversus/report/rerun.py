@@ -60,8 +60,14 @@ def _options(study: str, options: Mapping[str, Any]) -> Iterator[str]:
     for name, value in options.items():
         known = name in fields and value == _plain(fields[name].default)
         if not known and value is not None:
-            text = value if isinstance(value, str) else json.dumps(value)
-            yield from (f"--{study}.{name.replace('_', '-')}", text)
+            yield from (f"--{study}.{name.replace('_', '-')}", _text(value))
+
+
+def _text(value: Any) -> str:
+    """An option's value as a flag takes it: lists as 1,2,4."""
+    if isinstance(value, list):
+        return ",".join(_text(each) for each in value)
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
     threat.py      what an attacker may do: the norm, eps, and what follows from them (projection, distance)
     victim.py      a contender as a function of pixels in [0, 1], its gradients, and the refusal of bad input
+    targets.py     several wrong classes at once, with the outcome of one after the other
     rows.py        many images in work of one size; who is done makes room for the next
     draws.py       random numbers that depend on the image alone
     stepwise.py    FGSM and PGD

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from netversus.lab.attacks.budget import Budget
 from netversus.lab.attacks.draws import like
-from netversus.lab.attacks.losses import cross_entropy, nth_rival, targeted_ratio
+from netversus.lab.attacks.losses import cross_entropy, targeted_ratio
 from netversus.lab.attacks.rows import Rows, advance
+from netversus.lab.attacks.targets import towards_each
 from netversus.lab.attacks.threat import Threat, per_row
 from netversus.lab.attacks.victim import Victim, chunk_for
 
@@ -20,18 +21,25 @@ _TURN = 2
 
 
 def apgd_ce(victim: Victim, images: Tensor, labels: Tensor, threat: Threat, budget: Budget, keys: Tensor) -> Tensor:
-    """Auto-PGD on the cross-entropy."""
-    return _apgd(victim, images, labels, None, threat, budget, like(images, keys, _TURN))
-
-
-def apgd_t(
-    victim: Victim, images: Tensor, labels: Tensor, threat: Threat, budget: Budget, keys: Tensor, rank: int = 0
-) -> Tensor:
-    """Auto-PGD on the targeted difference of logits ratio, towards the `rank`-th of the wrong classes."""
+    """Auto-PGD on the cross-entropy: the first wrong point of each image, or, where none was found or `to_the_end`,
+    that of the highest loss."""
     if not len(images):
         return images.clone()
-    targets = nth_rival(victim.exact(images).to(images.device), labels, rank)
-    return _apgd(victim, images, labels, targets, threat, budget, like(images, keys, _TURN + 1 + rank))
+    climber = _Climber(victim, threat, budget, images.device)
+    state = climber.begin(images, labels, None, like(images, keys, _TURN))
+    return advance(state, climber.step, chunk_for(*images.shape[-2:]))["best"]
+
+
+def apgd_t(victim: Victim, images: Tensor, labels: Tensor, threat: Threat, budget: Budget, keys: Tensor) -> Tensor:
+    """Auto-PGD on the targeted difference of logits ratio, towards each of the likeliest wrong classes."""
+    if not len(images):
+        return images.clone()
+    climber = _Climber(victim, threat, budget, images.device)
+
+    def begin(clean: Tensor, truth: Tensor, targets: Tensor, own: Tensor, ranks: Tensor) -> Rows:
+        return climber.begin(clean, truth, targets, like(clean, own, _TURN + 1 + ranks))
+
+    return towards_each(victim, images, labels, threat, budget, keys, begin=begin, step=climber.step)
 
 
 def windows(steps: int) -> tuple[int, ...]:
@@ -43,23 +51,6 @@ def windows(steps: int) -> tuple[int, ...]:
         found.append(window)
         window = max(window - shorter, shortest)
     return tuple(found)
-
-
-def _apgd(
-    victim: Victim,
-    images: Tensor,
-    labels: Tensor,
-    targets: Tensor | None,
-    threat: Threat,
-    budget: Budget,
-    draws: Tensor,
-) -> Tensor:
-    """The first wrong point of each image, or, where none was found or `to_the_end`, that of the highest loss."""
-    if not len(images):
-        return images.clone()
-    climber = _Climber(victim, threat, budget, images.device)
-    state = climber.begin(images, labels, targets, draws)
-    return advance(state, climber.step, chunk_for(*images.shape[-2:]))["best"]
 
 
 class _Climber:
@@ -91,6 +82,7 @@ class _Climber:
             "stride": torch.full((n,), FIRST_STRIDE * self.threat.eps, device=device),
             "rises": torch.zeros(n, dtype=torch.int64, device=device),
             "halved": torch.ones(n, dtype=torch.bool, device=device),
+            "misled": torch.zeros(n, dtype=torch.bool, device=device),
             "taken": torch.zeros(n, dtype=torch.int64, device=device),
         }
         return state if targets is None else state | {"targets": targets}
@@ -102,6 +94,7 @@ class _Climber:
         wrong = (logits.argmax(1) != rows["labels"]) & (not self.budget.to_the_end)
         better = losses > rows["best_loss"]
         rows["best"] = torch.where(per_row(better | wrong), rows["x"], rows["best"])
+        rows["misled"] = wrong
         rows["best_gradient"] = torch.where(per_row(better), gradient, rows["best_gradient"])
         rows["best_loss"] = torch.maximum(losses, rows["best_loss"])
         rows["rises"] = rows["rises"] + (losses > rows["last_loss"]).long() * (rows["taken"] > 0).long()

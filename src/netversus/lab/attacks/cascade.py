@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from time import perf_counter
 
 import torch
@@ -22,9 +21,15 @@ from netversus.lab.attacks.verify import verify
 from netversus.lab.attacks.victim import Victim, check_images, check_labels
 
 Attack = Callable[[Victim, Tensor, Tensor, Threat, Budget, Tensor], Tensor]
-_PLAIN: dict[str, Attack] = {"fgsm": fgsm, "pgd": pgd, "apgd-ce": apgd_ce, "square": square}
-_TARGETED = {"apgd-t": apgd_t, "fab-t": fab_t}
-ATTACKS = ("fgsm", "pgd", "apgd-ce", "apgd-t", "fab-t", "square")
+_ATTACKS: dict[str, Attack] = {
+    "fgsm": fgsm,
+    "pgd": pgd,
+    "apgd-ce": apgd_ce,
+    "apgd-t": apgd_t,
+    "fab-t": fab_t,
+    "square": square,
+}
+ATTACKS = tuple(_ATTACKS)
 STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
 """The AutoAttack standard set."""
 
@@ -65,28 +70,19 @@ def run_attack(
         CellError: the victim's outputs or gradients are not finite, or there are none.
     """
     known(name)
-    classes = _checked(victim, images, labels).shape[1]
+    _checked(victim, images, labels)
     candidates = images.to(victim.device).clone()
     alive = torch.arange(len(images))
     for bfloat16 in (True, False) if budget.bfloat16 else (False,):
+        if not len(alive):
+            break
+        clean, truth = images[alive].to(victim.device), labels[alive].to(victim.device)
         with _in(victim, bfloat16=bfloat16):
-            for stage in _stages(name, classes, budget):
-                if not len(alive):
-                    return candidates
-                clean, truth = images[alive].to(victim.device), labels[alive].to(victim.device)
-                found = stage(victim, clean, truth, threat, budget, keys[alive].to(victim.device))
-                fooled = verify(victim, clean, found, truth, threat)
-                candidates[alive.to(victim.device)] = found
-                alive = alive[~fooled]
+            found = _ATTACKS[name](victim, clean, truth, threat, budget, keys[alive].to(victim.device))
+        candidates[alive.to(victim.device)] = found
+        if bfloat16:
+            alive = alive[~verify(victim, clean, found, truth, threat)]
     return candidates
-
-
-def _stages(name: str, classes: int, budget: Budget) -> Iterator[Attack]:
-    """An attack, or one towards each of the likeliest wrong classes."""
-    if name in _PLAIN:
-        yield _PLAIN[name]
-    else:
-        yield from (partial(_TARGETED[name], rank=rank) for rank in range(min(budget.targets, classes - 1)))
 
 
 def _checked(victim: Victim, images: Tensor, labels: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def uniform(keys: Tensor, turn: Tensor | int, count: int) -> Tensor:
     return _shifted(mixed ^ _shifted(mixed, 31), 40).float() / (1 << 24)
 
 
-def like(images: Tensor, keys: Tensor, turn: int) -> Tensor:
+def like(images: Tensor, keys: Tensor, turn: Tensor | int) -> Tensor:
     """Numbers in [0, 1) of the images' shape (n, 3, h, w)."""
     return uniform(keys, turn, images[0].numel()).view(images.shape)
 

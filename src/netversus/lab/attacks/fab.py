@@ -11,50 +11,73 @@ import torch
 from torch import Tensor
 
 from netversus.lab.attacks.budget import Budget
-from netversus.lab.attacks.losses import difference, nth_rival
+from netversus.lab.attacks.losses import difference, rivals
 from netversus.lab.attacks.rows import Rows, advance
+from netversus.lab.attacks.targets import towards_each
 from netversus.lab.attacks.threat import Threat, per_row, row_sum
 from netversus.lab.attacks.victim import Victim, chunk_for
 
 # The paper's: at most a tenth of the way is drawn to the original, 5 % beyond the plane, a tenth back once it is wrong.
 MOST_BACK, BEYOND, BACK = 0.1, 1.05, 0.9
 NEWTON_STEPS = 12  # of a piecewise linear equation; what they fall short of, the next pass makes up
+NEAR_ENOUGH = 1e-5
 
 
-def fab_t(
-    victim: Victim, images: Tensor, labels: Tensor, threat: Threat, budget: Budget, keys: Tensor, rank: int = 0
-) -> Tensor:
-    """The nearest wrong point found towards the `rank`-th of the wrong classes; the image itself where there is none.
+def fab_t(victim: Victim, images: Tensor, labels: Tensor, threat: Threat, budget: Budget, keys: Tensor) -> Tensor:
+    """The nearest wrong point found on the way to each of the likeliest wrong classes, or the image itself.
 
-    An image is done as soon as a wrong point lies within eps, unless `to_the_end`.
+    An image is done as soon as a wrong point lies within eps. With `to_the_end` all steps are taken towards every
+    class, for the nearest point of all.
     """
-    del keys  # it begins at the image itself
     if not len(images):
         return images.clone()
-    n, device = len(images), images.device
-    state: Rows = {
-        "clean": images,
-        "labels": labels,
-        "targets": nth_rival(victim.exact(images).to(device), labels, rank),
-        "x": images.clone(),
-        "best": images.clone(),
-        "nearest": torch.full((n,), torch.inf, dtype=torch.float64, device=device),
-        "taken": torch.zeros(n, dtype=torch.int64, device=device),
-    }
+    walker = _Walker(victim, threat, budget)
+    if not budget.to_the_end:
+        return towards_each(victim, images, labels, threat, budget, keys, begin=walker.begin, step=walker.step)
+    n, targets = len(images), rivals(victim.exact(images).to(images.device), labels, budget.targets)
+    best, nearest = images.clone(), torch.full((n,), torch.inf, dtype=torch.float64, device=images.device)
+    for rank in range(targets.shape[1]):
+        state = walker.begin(images, labels, targets[:, rank], keys, torch.full_like(labels, rank))
+        ended = advance(state, walker.step, chunk_for(*images.shape[-2:]))
+        nearer = ended["nearest"] < nearest
+        best = torch.where(per_row(nearer), ended["best"], best)
+        nearest = torch.where(nearer, ended["nearest"], nearest)
+    return best
 
-    def step(rows: Rows) -> Tensor:
-        gradient, logits, gap = victim.gradient(rows["x"], rows["labels"], difference(rows["targets"]))
+
+class _Walker:
+    """The steps of FAB, on rows that may each be at another step."""
+
+    def __init__(self, victim: Victim, threat: Threat, budget: Budget) -> None:
+        self.victim, self.threat, self.budget = victim, threat, budget
+
+    def begin(self, images: Tensor, labels: Tensor, targets: Tensor, keys: Tensor, ranks: Tensor) -> Rows:
+        """The state before the first pass. Nothing is drawn: a walk begins at the image itself."""
+        del keys, ranks
+        n, device = len(images), images.device
+        return {
+            "clean": images,
+            "labels": labels,
+            "targets": targets,
+            "x": images.clone(),
+            "best": images.clone(),
+            "nearest": torch.full((n,), torch.inf, dtype=torch.float64, device=device),
+            "misled": torch.zeros(n, dtype=torch.bool, device=device),
+            "taken": torch.zeros(n, dtype=torch.int64, device=device),
+        }
+
+    def step(self, rows: Rows) -> Tensor:
+        """Look at where each row is, then move it."""
+        gradient, logits, gap = self.victim.gradient(rows["x"], rows["labels"], difference(rows["targets"]))
         wrong = logits.argmax(1) != rows["labels"]
-        away = threat.distance(rows["x"], rows["clean"])
+        away = self.threat.distance(rows["x"], rows["clean"])
         nearer = wrong & (away < rows["nearest"])
         rows["best"] = torch.where(per_row(nearer), rows["x"], rows["best"])
         rows["nearest"] = torch.where(nearer, away, rows["nearest"])
-        _move(rows, gradient, gap, wrong, threat)
+        rows["misled"] = rows["nearest"] <= self.threat.eps
+        _move(rows, gradient, gap, wrong, self.threat)
         rows["taken"] = rows["taken"] + 1
-        enough = (rows["nearest"] <= threat.eps) & (not budget.to_the_end)
-        return enough | (rows["taken"] > budget.steps)
-
-    return advance(state, step, chunk_for(*images.shape[-2:]))["best"]
+        return (rows["misled"] & (not self.budget.to_the_end)) | (rows["taken"] > self.budget.steps)
 
 
 def _move(rows: Rows, gradient: Tensor, gap: Tensor, wrong: Tensor, threat: Threat) -> None:
@@ -66,8 +89,9 @@ def _move(rows: Rows, gradient: Tensor, gap: Tensor, wrong: Tensor, threat: Thre
     back = torch.where(per_row(wrong), clean + BACK * (x - clean), x)
     here = gap + row_sum(gradient * (back - x))
     there = gap + row_sum(gradient * (clean - x))
-    own = to_plane(back, gradient, here, threat) - back
-    origin = to_plane(clean, gradient, there, threat) - clean
+    both = torch.cat([back, clean])
+    ways = to_plane(both, torch.cat([gradient, gradient]), torch.cat([here, there]), threat) - both
+    own, origin = ways[: len(x)], ways[len(x) :]
     near, far = _size(own, threat), _size(origin, threat)
     share = per_row((near / (near + far).clamp_min(1e-12)).clamp(0.0, MOST_BACK))
     moved = (1 - share) * (back + BEYOND * own) + share * (clean + BEYOND * origin)
@@ -97,13 +121,14 @@ def to_plane(points: Tensor, gradient: Tensor, gap: Tensor, threat: Threat) -> T
     room = torch.where(slope > 0, 1 - flat, flat)
     speed = slope.abs() if threat.norm == "l2" else (slope != 0).to(slope.dtype)
     end = torch.where(speed > 0, room / speed.clamp_min(1e-30), torch.zeros_like(room))
-    gain = slope.abs() * speed
+    gain, wanted = slope.abs() * speed, gap.abs()
     time = torch.zeros_like(gap)
     for _ in range(NEWTON_STEPS):
-        moving = end > time[:, None]
-        closed = (gain * torch.minimum(end, time[:, None])).sum(1)
-        rate = (gain * moving).sum(1)
-        left = gap.abs() - closed
-        time = torch.where((rate > 0) & (left > 0), time + left / rate.clamp_min(1e-30), time)
+        left = wanted - (gain * torch.minimum(end, time[:, None])).sum(1)
+        rate = (gain * (end > time[:, None])).sum(1)
+        moves = (rate > 0) & (left > NEAR_ENOUGH * wanted)  # a row that is there stays, whatever others need
+        if not bool(moves.any()):
+            break
+        time = torch.where(moves, time + left / rate.clamp_min(1e-30), time)
     way = slope.sign() * speed * torch.minimum(end, time[:, None])
     return (flat + way).clamp(0.0, 1.0).view(points.shape)

@@ -47,7 +47,7 @@ def difference(targets: Tensor) -> Losses:
     return loss
 
 
-def nth_rival(logits: Tensor, labels: Tensor, rank: int) -> Tensor:
-    """The class with the `rank`-th largest logit (from 0) among the wrong ones: int64, shape (n,)."""
+def rivals(logits: Tensor, labels: Tensor, count: int) -> Tensor:
+    """The wrong classes, the likeliest first: int64, shape (n, at most count)."""
     wrong = logits.scatter(1, labels[:, None], -float("inf"))
-    return wrong.topk(rank + 1, dim=1).indices[:, rank]
+    return wrong.topk(min(count, logits.shape[1] - 1), dim=1).indices

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any
 from xml.etree.ElementTree import Element
 
 from markupsafe import Markup
 
 from netversus.exhibits import Heatmap
+from netversus.messages import say
 from netversus.quantities import MINUS
 from netversus.report.svg.element import FONT, add, markup, picture, shortened, text_width
 from netversus.report.svg.scale import number_text
 
 MOST_FIELDS = 24  # rows or columns that a picture can show; the table beside it holds them all
-_WIDEST_FIELD, _LEAST_FIELD, _HEIGHT = 92.0, 18.0, 30.0
+_WIDEST_FIELD, _HEIGHT = 92.0, 30.0
 _WIDEST_LABEL = 0.34  # of the picture
 _DEEPEST = 0.5  # opacity of the highest: the number must be legible on it, in light and in dark
 _LINE = 18.0
@@ -27,7 +28,7 @@ def draw_heatmap(heatmap: Heatmap, *, width: float, key: str) -> Markup:
         return Markup("")
     rows, columns = heatmap.rows[:MOST_FIELDS], heatmap.columns[:MOST_FIELDS]
     labels = min(max(map(text_width, rows)) + 12, _WIDEST_LABEL * width)
-    field = max(_LEAST_FIELD, min(_WIDEST_FIELD, (width - labels - 2) / len(columns)))
+    field = min(_WIDEST_FIELD, (width - labels - 2) / len(columns))
     numbered = all(text_width(name) <= field - 6 for name in columns)
     key_lines = 0 if numbered else len(columns)
     top = 2 * _LINE + 10
@@ -35,8 +36,9 @@ def draw_heatmap(heatmap: Heatmap, *, width: float, key: str) -> Markup:
     root = picture(width, height, heatmap.title, heatmap.description, key, "chart heatmap")
     add(root, "text", shortened(f"{heatmap.x_label} →", width - labels), x=labels, y=FONT, class_="axis")
     add(root, "text", shortened(f"{heatmap.y_label} ↓", labels - 8), x=0, y=FONT + _LINE, class_="axis")
-    for place, name in enumerate(columns):
-        said = name if numbered else str(place + 1)
+    step = 1 if numbered else ceil((text_width(str(len(columns))) + 4) / field)  # narrow fields share a number
+    for place in range(0, len(columns), step):
+        said = columns[place] if numbered else str(place + 1)
         x = labels + (place + 0.5) * field
         add(root, "text", said, x=x, y=FONT + _LINE, class_="name", text_anchor="middle")
     for number, name in enumerate(rows):
@@ -48,6 +50,13 @@ def draw_heatmap(heatmap: Heatmap, *, width: float, key: str) -> Markup:
         y = top + _HEIGHT * len(rows) + 8 + _LINE * place + FONT
         add(root, "text", shortened(f"{place + 1}: {name}", width - labels), x=labels, y=y, class_="tick")
     return markup(root)
+
+
+def left_out(heatmap: Heatmap) -> str:
+    """What the picture leaves out, in words; empty where it shows all."""
+    if max(len(heatmap.rows), len(heatmap.columns)) <= MOST_FIELDS:
+        return ""
+    return say("The picture shows the first {n} rows and columns; the table holds all.", n=MOST_FIELDS)
 
 
 def _draw_field(

@@ -79,7 +79,7 @@ class Siege:
         )
         self.searches = {
             card.name: Search(
-                Victim(bench.model(card), card.preprocessing, bench.device, name=card.name),
+                Victim(bench.model(card), card.preprocessing, bench.device, name=card.name, folded=True),
                 self.protocols[card.name],
                 budget,
                 options.transfer_steps,
