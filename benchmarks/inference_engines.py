@@ -39,7 +39,7 @@ CPU = torch.device("cpu")
 NETWORKS = ("resnet50", "resnet101")
 BATCHES = (1, 8)
 SIZE = 224
-FITTED, SHOWN = 400, 264  # images for the head; images for the choice, of which 64 calibrate and 200 are judged
+FITTED, SHOWN = 400, 264  # images for the head; for the choice, of which a quarter, 64 at most, calibrate
 RIDGE = 1e-2
 BRANCH = 0.2  # what residual branches add: with 1, the last bit of a pixel changes everything at the other end
 PREPARED = Preprocessing(crop=SIZE, resize=None, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -128,10 +128,10 @@ class Measured:
         }
 
 
-def measured(name: str, turns: int) -> Measured:
+def measured(name: str, turns: int, images: int) -> Measured:
     """One network on every engine, at every batch."""
-    data = open_data(f"scenes?size={SIZE}&train={FITTED}&test={SHOWN}")
-    inputs = torch.cat([images for images, _ in shown(data.split("test"), SHOWN)])
+    data = open_data(f"scenes?size={SIZE}&train={FITTED}&test={images}")
+    inputs = torch.cat([part for part, _ in shown(data.split("test"), images)])
     engines = (*automatic_engines("cpu"), get_engine("autocast"))
     model, accuracy = fitted(name, len(data.card.classes), data.split("train"))
     choices = {}
@@ -194,13 +194,14 @@ def main(asked: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--networks", nargs="*", default=NETWORKS)
+    parser.add_argument("--images", type=int, default=SHOWN, help="for the choice; three quarters or more are judged")
     parser.add_argument("--cases", type=Path, help="a JSON file: what it holds of other networks is recorded too")
     arguments = parser.parse_args(asked)
     keep_freed_memory()  # for all of them, the peers too
     file: Path | None = arguments.cases
     cases = json.loads(file.read_text()) if file and file.exists() else {}
     for name in arguments.networks:
-        cases[name] = measured(name, arguments.turns).kept(arguments.turns)
+        cases[name] = measured(name, arguments.turns, arguments.images).kept(arguments.turns)
         if file:
             file.write_text(json.dumps(cases, indent=1))
     keep(cases)

@@ -92,8 +92,15 @@ def read_back(monkeypatch: pytest.MonkeyPatch):
                 "accuracy": {"images": 150, "order_seed": 3},
             },
         },
+        {
+            "studies": ("training", "speed", "scaling"),
+            "options": {
+                "speed": {"batch": [1, 8], "engines": ["folded", "bf16"], "resolution": [64]},
+                "scaling": {"resolution": [0.5, 1.0], "depths": [18, 50], "processes": [1, 2]},
+            },
+        },
     ],
-    ids=["defaults", "awkward names", "settings", "primary", "stopping", "margins", "options"],
+    ids=["defaults", "awkward names", "settings", "primary", "stopping", "margins", "options", "lists"],
 )
 def test_the_command_asks_for_the_same_cells_judged_the_same_way(plan_of, read_back, values: dict[str, Any]):
     plan = plan_of(make_request(values))
