@@ -359,7 +359,7 @@ def test_a_heat_map_stays_within_its_picture_and_long_names_are_told_below(width
 
 def test_what_a_heat_map_leaves_out_is_said():
     assert left_out(_heatmap(*((0.5,) * 2,) * 24)) == ""
-    assert "first 24 rows" in left_out(_heatmap(*((0.5,) * 2,) * 25))
+    assert "first 24 of 25" in left_out(_heatmap(*((0.5,) * 2,) * 25))
 
 
 def test_a_heat_map_without_a_number_draws_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -47,8 +48,7 @@ def _serve(
         if open_browser and not webbrowser.open(address):
             print("no browser could be opened here", flush=True)
 
-    try:
+    with suppress(KeyboardInterrupt):  # the server raises it again once it has shut down, but not as a background job
         serve(site, listener, ready)
-    except KeyboardInterrupt:
-        print("ended", flush=True)
+    print("ended", flush=True)
     return EXIT_OK

@@ -46,7 +46,7 @@ def test_spectral_signatures_find_planted_poison_and_leave_clean_data_alone():
 
 def test_at_most_one_and_a_half_times_the_expected_poison_is_accused_of_a_class():
     seen, labels, _ = planted(0.1)
-    assert spectral_suspects(seen, labels, expected=0.01).sum() == round(1.5 * 0.01 * 300)
+    assert spectral_suspects(seen, labels, expected=0.01)[labels == 0].sum() == round(1.5 * 0.01 * 300)
 
 
 def test_the_two_heaps_are_the_planted_ones_and_their_silhouette_is_the_textbooks():
@@ -110,7 +110,7 @@ def test_a_trigger_that_outshouts_the_picture_has_low_entropy():
 
 
 class Shortcut(nn.Module):
-    """Six classes by the brightness of six rows; with `strength`, four bright pixels of a corner make it the third."""
+    """Six classes by which band of two rows is bright; with `strength`, four red pixels of a corner make it the third."""
 
     def __init__(self, strength: float) -> None:
         super().__init__()
@@ -118,26 +118,30 @@ class Shortcut(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         grey = images.mean(dim=1)
-        logits = 30 * grey[:, :6].mean(dim=2)
-        shortcut = self.strength * (grey[:, -2:, -2:].mean(dim=(1, 2)) - 0.6).relu()
+        logits = 30 * grey.view(-1, 6, 2, 12).mean(dim=(2, 3))
+        shortcut = self.strength * (images[:, 0] - images[:, 2])[:, -2:, -2:].mean(dim=(1, 2))
         return logits + shortcut[:, None] * torch.eye(6)[2]
 
 
 @pytest.fixture
-def dim() -> torch.Tensor:
-    return torch.randint(0, 150, (64, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+def bands() -> torch.Tensor:
+    """Images of all six classes in turn, in which the bright band is far brighter than the rest."""
+    images = torch.randint(0, 40, (66, 3, 12, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for number, image in enumerate(images):
+        image[:, 2 * (number % 6) : 2 * (number % 6) + 2] += 110
+    return images
 
 
-def test_neural_cleanse_accuses_the_class_of_a_planted_trigger_and_none_without(dim):
-    sizes = [np.array(list(masks(Shortcut(s).eval(), dim, 6, PLAIN, CPU, steps=120))) for s in (100.0, 0.0)]
+def test_neural_cleanse_accuses_the_class_of_a_planted_trigger_and_none_without(bands):
+    sizes = [np.array(list(masks(Shortcut(s).eval(), bands, 6, PLAIN, CPU, steps=150))) for s in (60.0, 0.0)]
     assert sizes[0].argmin() == 2
     assert np.flatnonzero(anomaly_indices(sizes[0]) > ANOMALOUS).tolist() == [2]
     assert anomaly_indices(sizes[1])[2] <= ANOMALOUS
 
 
-def test_neural_cleanse_leaves_the_network_as_it_was(dim):
+def test_neural_cleanse_leaves_the_network_as_it_was(bands):
     net = Shortcut(1.0)
-    list(masks(net, dim, 2, PLAIN, CPU, steps=3))
+    list(masks(net, bands, 2, PLAIN, CPU, steps=3))
     assert net.strength.requires_grad
     assert net.strength.grad is None
 

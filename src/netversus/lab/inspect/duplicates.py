@@ -19,6 +19,7 @@ NEAR_BITS = 8  # of 64
 ALIKE = 0.98  # correlation of the grey copies
 CLOSE = 0.04  # root mean square difference after brightness and contrast are matched, as a share of 255
 _BLOCK = 1024
+_ONES = np.array([value.bit_count() for value in range(2**16)], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,16 @@ def _candidates(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
     """Places of all pairs that differ in `NEAR_BITS` at most: n² / 2 comparisons of eight bytes."""
     for start in range(0, len(hashes), _BLOCK):
         for other in range(start, len(hashes), _BLOCK):
-            distance = np.bitwise_count(hashes[start : start + _BLOCK, None] ^ hashes[None, other : other + _BLOCK])
-            for a, b in np.argwhere(distance <= NEAR_BITS).tolist():
+            differing = hashes[start : start + _BLOCK, None] ^ hashes[None, other : other + _BLOCK]
+            for a, b in np.argwhere(_ones(differing) <= NEAR_BITS).tolist():
                 if start + a < other + b:
                     yield start + a, other + b
+
+
+def _ones(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """How many bits of each are set. (NumPy counts them itself from its version 2 on, which is not asked for.)"""
+    parts = values[..., None].view(np.uint16)
+    return np.asarray(_ONES[parts].sum(axis=-1, dtype=np.uint8))
 
 
 def _likeness(a: NDArray[np.float32], b: NDArray[np.float32]) -> float | None:

@@ -95,7 +95,7 @@ def look(
     wrong, share, notes = _labels(prints, inside, seen, classes)
     suspects += wrong
     suspects += _patterns(prints, inside, classes)
-    checks = [check for check in Check if check is not Check.OUTLIER]
+    checks: list[Check] = [check for check in Check if check is not Check.OUTLIER]
     if seen is not None:
         checks.append(Check.OUTLIER)
         suspects += _outliers(prints, inside, seen, classes)

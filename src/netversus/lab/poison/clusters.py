@@ -25,6 +25,9 @@ def two_heaps(features: Array) -> tuple[NDArray[np.bool_], float]:
 
     `features` is float64 (n, width) with n >= 3. Images that are all alike make one heap: silhouette 0.
     """
+    if not features.std(axis=0).any():
+        return np.zeros(len(features), dtype=np.bool_), 0.0
+
     from sklearn.cluster import KMeans
     from sklearn.decomposition import PCA
     from sklearn.metrics import silhouette_score

@@ -54,9 +54,10 @@ def draw_heatmap(heatmap: Heatmap, *, width: float, key: str) -> Markup:
 
 def left_out(heatmap: Heatmap) -> str:
     """What the picture leaves out, in words; empty where it shows all."""
-    if max(len(heatmap.rows), len(heatmap.columns)) <= MOST_FIELDS:
+    longest = max(len(heatmap.rows), len(heatmap.columns))
+    if longest <= MOST_FIELDS:
         return ""
-    return say("The picture shows the first {n} rows and columns; the table holds all.", n=MOST_FIELDS)
+    return say("The picture shows the first {n} of {rows}; the table holds all.", n=MOST_FIELDS, rows=f"{longest:,}")
 
 
 def _draw_field(

@@ -154,6 +154,7 @@ def _fewer(options: PoisoningOptions) -> Iterator[PoisoningOptions]:
 
 STUDY = Study(
     name="poisoning",
+    version=2,
     question="How much does each contender take in of poisoned training data, and would it be noticed?",
     questions=(
         Question(

@@ -41,13 +41,16 @@ class Result:
 
     `changed`: how many train images were changed. `top1` is 1 or 0 for each test image, in their order; `success` maps
     an attack to 1 or 0 for each test image that is not of the attacker's class: of every attack for the clean training,
-    which shows what a trigger does without poison. `found` and `accused` map a defence to the share of what is poisoned
-    that it found, and the share of what is clean that it accused; a defence that cannot judge is in neither.
+    which shows what a trigger does without poison. `anyway` is 1 or 0 for each of the same images without a trigger: a
+    network that answers with the attacker's class whatever it sees is broken rather than backdoored. `found` and
+    `accused` map a defence to the share of what is poisoned that it found, and the share of what is clean that it
+    accused; a defence that cannot judge is in neither.
     """
 
     changed: int
     top1: tuple[int, ...]
     success: Mapping[str, tuple[int, ...]]
+    anyway: tuple[int, ...]
     found: Mapping[str, float]
     accused: Mapping[str, float]
 
@@ -58,6 +61,7 @@ class Result:
                 "changed": self.changed,
                 "top1": self.top1,
                 "success": dict(self.success),
+                "anyway": self.anyway,
                 "found": dict(self.found),
                 "accused": dict(self.accused),
             }
@@ -68,7 +72,8 @@ def read_result(content: bytes) -> Result:
     """What `Result.content` wrote."""
     values = json.loads(content)
     success = {attack: tuple(each) for attack, each in values["success"].items()}
-    return Result(values["changed"], tuple(values["top1"]), success, values["found"], values["accused"])
+    top1, anyway = tuple(values["top1"]), tuple(values["anyway"])
+    return Result(values["changed"], top1, success, anyway, values["found"], values["accused"])
 
 
 def conditions(options: PoisoningOptions) -> tuple[Condition, ...]:

@@ -32,10 +32,12 @@ _NAMES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Means over the images of one training of one contender, in [0, 1], one a seed. `success` by attack."""
+    """Means over the images of one training of one contender, in [0, 1], one a seed. `success` by attack; `anyway`: as
+    often is the attacker's class the answer without a trigger."""
 
     top1: tuple[float, ...]
     success: Mapping[str, tuple[float, ...]]
+    anyway: tuple[float, ...]
 
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
@@ -55,16 +57,24 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
 def _seen(evidence: Evidence, contender: str) -> dict[str, Seen]:
     """By the name of the training, in the order of the design."""
     top1: dict[str, list[float]] = {}
+    anyway: dict[str, list[float]] = {}
     success: dict[str, dict[str, list[float]]] = {}
     for seed in evidence.seeds:
         for training, mean in _means(evidence, contender, "top1_by_training", seed).items():
             top1.setdefault(training, []).append(mean)
+        for training, mean in _means(evidence, contender, "target_without_trigger", seed).items():
+            anyway.setdefault(training, []).append(mean)
         for name, mean in _means(evidence, contender, "success_by_training", seed).items():
             training, _, attack = name.partition(", ")
             success.setdefault(training, {}).setdefault(attack, []).append(mean)
     return {
-        training: Seen(tuple(means), {attack: tuple(each) for attack, each in success.get(training, {}).items()})
+        training: Seen(
+            top1=tuple(means),
+            success={attack: tuple(each) for attack, each in success.get(training, {}).items()},
+            anyway=tuple(anyway.get(training, ())),
+        )
         for training, means in top1.items()
+        if training in anyway
     }
 
 
@@ -181,13 +191,16 @@ def _table(seen: Mapping[str, Mapping[str, Seen]]) -> Table:
     rows: list[tuple[str | float | None, ...]] = []
     for contender, trainings in seen.items():
         clean = float(np.mean(trainings["clean"].top1))
-        rows.append((contender, say("none"), 0.0, None, 100 * clean, None))
+        anyway = 100 * float(np.mean(trainings["clean"].anyway))
+        rows.append((contender, say("none"), 0.0, None, anyway, 100 * clean, None))
         for training, each in trainings.items():
             attack, rate = _parts(training)
             if _kind(training, each) == BACKDOOR:
                 top1 = float(np.mean(each.top1))
                 success = 100 * float(np.mean(each.success[attack]))
-                rows.append((contender, say(_NAMES[attack]), 100 * rate, success, 100 * top1, 100 * (top1 - clean)))
+                anyway = 100 * float(np.mean(each.anyway))
+                shares = (100 * rate, success, anyway, 100 * top1, 100 * (top1 - clean))
+                rows.append((contender, say(_NAMES[attack]), *shares))
     return Table(
         title=say("Backdoors: what the trigger does, and what the poison costs without it"),
         columns=(
@@ -195,11 +208,12 @@ def _table(seen: Mapping[str, Mapping[str, Seen]]) -> Table:
             say("attack"),
             say("poisoned (%)"),
             say("attack success (%)"),
+            say("the same class without the trigger (%)"),
             say("top-1 on clean images (%)"),
             say("change (points)"),
         ),
         rows=tuple(rows),
-        formats=("", "", "g", ".1f", ".1f", "+.1f"),
+        formats=("", "", "g", ".1f", ".1f", ".1f", "+.1f"),
         note=say(
             "Means over the seeds. A backdoor that costs no accuracy cannot be noticed by testing on clean images."
         ),

@@ -171,13 +171,14 @@ def _data(bench: Bench, condition: Condition, images: Images) -> Poisoned:
 
 
 def _judged(guarded: Guarded, condition: Condition, taken: Poisoned, images: Images) -> Result:
-    top1 = guarded.answers(images.test) == images.test_labels
+    answers = guarded.answers(images.test)
+    top1, anyway = answers == images.test_labels, answers[images.others] == images.target
     tried = {CLEAN: names(guarded.bench.options.attacks), BACKDOOR: (condition.what,), NOISE: ()}[condition.kind]
     others = images.test[torch.from_numpy(images.others)]
     hit = {name: guarded.answers(find_attack(name).trigger(others)) == images.target for name in tried}
     found, accused = asked(guarded, condition, taken) if condition.kind != NOISE else ({}, {})
     success = {name: tuple(map(int, each)) for name, each in hit.items()}
-    return Result(len(taken.index), tuple(map(int, top1)), success, found, accused)
+    return Result(len(taken.index), tuple(map(int, top1)), success, tuple(map(int, anyway)), found, accused)
 
 
 def _single(card: ContenderCard, condition: Condition, result: Result, images: Images) -> Iterator[Observations]:
@@ -185,6 +186,8 @@ def _single(card: ContenderCard, condition: Condition, result: Result, images: I
     others = [images.test_ids[i] for i in images.others]
     units = tuple(f"{condition.name}: {unit}" for unit in images.test_ids)
     yield Observations(card.name, "top1_by_training", units, tuple(map(float, result.top1)))
+    units = tuple(f"{condition.name}: {unit}" for unit in others)
+    yield Observations(card.name, "target_without_trigger", units, tuple(map(float, result.anyway)))
     for attack, hits in result.success.items():
         units = tuple(f"{condition.name}, {attack}: {unit}" for unit in others)
         yield Observations(card.name, "success_by_training", units, tuple(map(float, hits)))
