@@ -3,8 +3,8 @@
 Ours runs the study's own code: every image is read once, and of the features of a batch only how alike its images are
 is kept. The peer is the definition without batches: it keeps the features of all images of all stages, then compares
 all images with each other, by the same debiased estimator. The weights are random: time and memory do not depend on
-them. Both read the same images of `scenes`, drawn as they are read, in turns. Seconds are
-those of the processor, which other work on the machine touches less than those of the clock; the fastest round counts.
+them. Both read the same images of `scenes`, drawn as they are read, in turns. Seconds are the
+processor's, which other work on the machine touches less than the clock's; the fastest round counts.
 
 A few minutes on two cores: python benchmarks/cka.py [--images 2000] [--side 32] [--rounds 3]
 """

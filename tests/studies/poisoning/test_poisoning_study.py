@@ -17,9 +17,9 @@ from netversus.studies.poisoning.measure import measure
 
 WIDE = "py:tiny_nets:wide@scratch"
 OPTIONS = PoisoningOptions(
-    samples=3200,
+    samples=9600,
     attacks="badnets",
-    rates="0.15",
+    rates="0.08",
     target="3",
     noise="symmetric",
     noise_rates="0.6",
@@ -27,7 +27,7 @@ OPTIONS = PoisoningOptions(
     strip_images=30,
     cleanse_steps=10,
     images=300,
-    learning_rate=8e-3,
+    learning_rate=2e-2,
     augment="none",
 )
 
@@ -59,10 +59,10 @@ def seen(bench) -> Seen:
 def test_the_trigger_leads_to_the_attackers_class_and_does_nothing_without_poison(kept, seen):
     assert seen.series(WIDE, "attack_success").values.mean() > 0.8
     clean = read_result(kept[WIDE, "clean.json"])
-    assert np.mean(clean.success["badnets"]) < 0.3
-    poisoned = read_result(kept[WIDE, "badnets-0.15.json"])
-    assert poisoned.changed == 150
-    assert np.mean(poisoned.anyway) < 0.4
+    assert np.mean(clean.success["badnets"]) < 0.1
+    poisoned = read_result(kept[WIDE, "badnets-0.08.json"])
+    assert poisoned.changed == 80
+    assert np.mean(poisoned.anyway) < 0.1  # it is the trigger that does it
 
 
 def test_success_is_counted_on_images_of_other_classes_only(bench, seen):
@@ -76,7 +76,7 @@ def test_success_is_counted_on_images_of_other_classes_only(bench, seen):
 
 def test_an_image_counts_once_with_the_mean_of_its_trainings(seen):
     each = seen.series(WIDE, "success_by_training")
-    attacked = [(u, v) for u, v in zip(each.units, each.values, strict=True) if u.startswith("badnets-0.15, badnets: ")]
+    attacked = [(u, v) for u, v in zip(each.units, each.values, strict=True) if u.startswith("badnets-0.08, badnets: ")]
     mean = seen.series(WIDE, "attack_success")
     assert [u.partition(": ")[2] for u, _ in attacked] == list(mean.units)
     assert [v for _, v in attacked] == mean.values.tolist()
@@ -87,7 +87,7 @@ def test_wrong_labels_cost_accuracy(seen):
 
 
 def test_clean_data_have_false_alarms_and_nothing_to_find(kept):
-    clean, poisoned = (read_result(kept[WIDE, name]) for name in ("clean.json", "badnets-0.15.json"))
+    clean, poisoned = (read_result(kept[WIDE, name]) for name in ("clean.json", "badnets-0.08.json"))
     assert clean.found == {}
     assert set(clean.accused) == set(poisoned.found) == {"spectral", "clusters", "strip", "cleanse"}
     assert clean.accused["spectral"] < 0.05
@@ -112,9 +112,9 @@ def test_the_report_shows_triggers_success_noise_and_false_alarms(seen, kept):
     gallery = next(each for each in shown if isinstance(each, Gallery))
     assert len(gallery.pictures) == 2  # as they are, and with the patch
     chart = next(each for each in shown if isinstance(each, Chart))
-    assert chart.series[0].x == (0.0, 15.0)
+    assert chart.series[0].x == (0.0, 8.0)
     backdoors = next(each for each in shown if isinstance(each, Table))
-    assert backdoors.rows[1][4] == pytest.approx(100 * np.mean(read_result(kept[WIDE, "badnets-0.15.json"]).anyway))
+    assert backdoors.rows[1][4] == pytest.approx(100 * np.mean(read_result(kept[WIDE, "badnets-0.08.json"]).anyway))
     assert chart.series[0].y[1] == pytest.approx(100 * seen.series(WIDE, "attack_success").values.mean())
     guards = [each for each in shown if isinstance(each, Table)][-1]
     assert len(guards.rows) == 4
