@@ -203,7 +203,7 @@ class Trained:
         emissions = study.measure(self.bench)
         for emission in emissions:
             self._seen(emission)
-            if isinstance(emission, Progress) and "steps of the detector" in emission.note and emission.done == until:
+            if isinstance(emission, Progress) and "steps of the detector" in emission.what and emission.done == until:
                 emissions.close()
                 return
 
