@@ -107,11 +107,23 @@ def main() -> None:
         process = psutil.Process()
         before = process.memory_info().rss
 
+        class Watch(Silent):
+            """The coordinator's memory every so many cells."""
+
+            ended_cells, grown_mib = 0, {}
+
+            def ended(self, *_: object) -> None:
+                self.ended_cells += 1
+                if self.ended_cells % max(1, len(plan.cells) // 10) == 0:
+                    self.grown_mib[self.ended_cells] = (process.memory_info().rss - before) / 2**20
+
+        watch = Watch()
+
         def run() -> None:
             if asked.workers:
-                execute_on(Placement("workers", workers=asked.workers), plan, store, Silent())
+                execute_on(Placement("workers", workers=asked.workers), plan, store, watch)
             else:
-                execute(plan, store, prepared.data, torch.device("cpu"), Silent())
+                execute(plan, store, prepared.data, torch.device("cpu"), watch)
 
         running = timed(run)
         grown = process.memory_info().rss - before
@@ -133,6 +145,7 @@ def main() -> None:
                 "a_cell_ms": 1000 * per_cell,
                 "resume_of_all_done_s": resuming,
                 "memory_grown_mib": grown / 2**20,
+                "memory_grown_mib_after_cells": watch.grown_mib,
             },
         )
 

@@ -5,7 +5,7 @@
 Two passes of one study (two contenders and a seed each) whose work is fixed: so many multiplications of matrices on one
 thread, set once so that a pass takes its time. They run in this process, on one worker, and on two, in turns, because
 the machine is shared: what counts are the ratios within a round, of which the median is told. The time until the first
-step is told by itself, for workers start once a run.
+step and after the last cell is told by itself, for workers start and end once a run.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def bare(steps: int) -> float:
     return time.perf_counter() - begin
 
 
-def executed(workers: int) -> tuple[float, float]:
-    """Seconds until every cell is done, and until the first one began: workers have to start once a run."""
+def executed(workers: int) -> dict[str, float]:
+    """Seconds until the first step, from there until the last cell is done, and from there until the workers are gone:
+    they start and end once a run."""
     import torch
 
     from netversus.api import prepare
@@ -111,10 +112,13 @@ def executed(workers: int) -> tuple[float, float]:
     from netversus.store import RunStore
 
     class Watch(Silent):
-        first = 0.0
+        first = last = 0.0
 
         def progressed(self, *_: object) -> None:
             self.first = self.first or time.perf_counter()
+
+        def ended(self, *_: object) -> None:
+            self.last = time.perf_counter()
 
     prepared = prepare(make_request({"contenders": CONTENDERS, "studies": ("steady",), "repeats": PASSES}))
     plan, watch = prepared.nominal_plan(), Watch()
@@ -128,7 +132,7 @@ def executed(workers: int) -> tuple[float, float]:
         else:
             execute(plan, store, prepared.data, torch.device("cpu"), watch)
         end = time.perf_counter()
-    return end - begin, watch.first - begin
+    return {"start": watch.first - begin, "cells": watch.last - watch.first, "end": end - watch.last}
 
 
 def main() -> None:
@@ -148,9 +152,12 @@ def main() -> None:
             print(number, rounds[-1], flush=True)
 
     def ratio(of: str, to: str) -> float:
-        return statistics.median((r[of][0] - r[of][1]) / (r[to][0] - r[to][1]) for r in rounds)
+        return statistics.median(r[of]["cells"] / r[to]["cells"] for r in rounds)
 
-    over_bare = statistics.median(r["here"][0] / r["bare"] for r in rounds)
+    def once(what: str) -> dict[str, float]:
+        return {name: statistics.median(r[name][what] for r in rounds) for name in ("here", "one", "two")}
+
+    over_bare = statistics.median(sum(r["here"].values()) / r["bare"] for r in rounds)
     record(
         name="scaling_of_workers",
         peer="the in-process executor, in turns on the same shared machine",
@@ -164,9 +171,8 @@ def main() -> None:
             "one_worker_over_here": ratio("one", "here"),
             "one_worker_over_two": ratio("one", "two"),
             "efficiency_of_two": ratio("one", "two") / 2,
-            "seconds_until_the_first_cell": {
-                n: statistics.median(r[n][1] for r in rounds) for n in ("here", "one", "two")
-            },
+            "seconds_until_the_first_cell": once("start"),
+            "seconds_after_the_last_cell": once("end"),
             "rounds": rounds,
             "note": "the machine is shared with other work: seconds vary, ratios within a round are told",
         },

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from netversus.plan import Plan
+from netversus.plan import Plan, reading_of
 from netversus.records import Cell, ContenderCard, DataCard, Question
 from netversus.statistics.estimators import with_records
 from netversus.statistics.pairing import Sample
@@ -41,6 +41,11 @@ class StudyEvidence:
     def seeds(self) -> Sequence[int]:
         """The seeds that were measured."""
         return sorted({seed for seed, _, _ in self._samples})
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the units are read until a verdict is certain."""
+        return reading_of(self.plan, self.study) is not None
 
     @cached_property
     def _samples(self) -> Mapping[tuple[int, str, str], Sample]:

@@ -188,7 +188,7 @@ def _seeds(request: Request) -> tuple[int, ...]:
 
 def _runs(study: Study, request: Request) -> int:
     """How often a study is run: once a seed where it trains, or measures what was trained."""
-    return request.repeats if study.seeded or Need.TRAINED_WEIGHTS in study.needs else 1
+    return request.repeats if study.seeded or study.takes_weights else 1
 
 
 def settled_options(plan: Plan) -> Mapping[str, Mapping[str, Any]]:
@@ -205,7 +205,7 @@ def _choose(request: Request, work: Work, kept: Mapping[str, Mapping[str, Any]])
     chosen = [_with_cost(s, _options(s, asked[s.name]), work) for s in studies]
     if request.budget is not None:
         chosen = _fit(chosen, work, request, kept)
-    return tuple(sorted(chosen, key=lambda c: (Need.TRAINED_WEIGHTS in c.study.needs, c.cost.seconds)))
+    return tuple(sorted(chosen, key=lambda c: (c.study.takes_weights, c.cost.seconds)))
 
 
 def _over(kept: Mapping[str, Any], named: Mapping[str, Any], options: type[Options]) -> Mapping[str, Any]:
@@ -284,8 +284,9 @@ def _cells(
     for c in chosen:
         rule = _stopping_rule(request, c.study, len(contenders))
         for group in [tuple(contenders)] if c.study.together else [(card,) for card in contenders]:
-            learners = [card.name for card in group if card.untrained and Need.TRAINED_WEIGHTS in c.study.needs]
-            blocked = _blocked(c.study, group, work.data, learners and not providers)
+            learners = [card.name for card in group if card.untrained and c.study.takes_weights]
+            lacking = learners and not providers and Need.TRAINED_WEIGHTS in c.study.needs
+            blocked = _blocked(c.study, group, work.data, lacking)
             for seed in _seeds(request) if c.study.seeded or learners else (request.seed,):
                 after = tuple(made[p, name, seed] for p in providers for name in learners)
                 cell = _cell(c, group, work, seed, device, after, rule)

@@ -150,7 +150,8 @@ class DataCard:
     """What the data are. `splits` maps "train"/"test" to the number of images; `skipped` names what was left out.
 
     `frames` and `sequences` map the splits to the number of pictures with boxes and of sequences with tracks, whose
-    objects are of the classes `box_classes`.
+    objects are of the classes `box_classes`; `frame_side` is the typical side of these pictures in px (the square root
+    of the median area), from which what it takes to look at them is estimated.
     """
 
     name: str
@@ -165,6 +166,7 @@ class DataCard:
     frames: Mapping[str, int] = field(default_factory=dict)
     sequences: Mapping[str, int] = field(default_factory=dict)
     box_classes: tuple[str, ...] = ()
+    frame_side: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

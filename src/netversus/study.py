@@ -116,7 +116,8 @@ class Study:
     that the study asks for, relative to the others, once the fixed costs are paid. `sequential` is given by a study
     that can stop as soon as its verdict is certain. `detections`: it judges boxes, so that a detector that comes
     trained, or a file of results, can be asked as well as a network that is a detector's backbone. `tracks`: it
-    judges tracks, so that a folder of their results can be asked. `sometimes` are metrics that only some data allow.
+    judges tracks, so that a folder of their results can be asked. `finetunes`: where the run trains a contender first,
+    it begins with those weights; where none does, with random ones. `sometimes` are metrics that only some data allow.
     """
 
     name: str
@@ -135,8 +136,14 @@ class Study:
     default: bool = True
     detections: bool = False
     tracks: bool = False
+    finetunes: bool = False
     sometimes: frozenset[str] = frozenset()
     module: str = field(default="")
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether it begins with weights that another study of the run leaves, if there are such."""
+        return self.finetunes or Need.TRAINED_WEIGHTS in self.needs
 
     def primary(self) -> Question | None:
         """The question on which the study's answer rests, if it has one."""
@@ -171,6 +178,10 @@ class Evidence(Protocol):
     @property
     def seeds(self) -> Sequence[int]:
         """The seeds that were measured."""
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether the units are read until a verdict is certain: only an interval that holds at every look is right."""
 
     def series(self, contender: str, metric: str, seed: int | None = None) -> Sample | None:
         """Observations in stored order; the first seed when none is named; None where there are none."""

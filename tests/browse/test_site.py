@@ -169,6 +169,30 @@ def test_a_run_that_is_being_measured_shows_no_verdict_of_what_is_not_whole(
     assert "bee" in text(site.get(f"/report/{key}").text)
 
 
+def test_intervals_of_a_run_that_is_being_measured_hold_at_every_look_or_are_said_to_be_provisional(
+    make_run: Callable[..., Writer], tmp_path: Path
+):
+    shown = {}
+    for name, settings in (("fixed", {}), ("early", {"stop_when_decided": True})):
+        run = make_run(name, **settings)
+        site = client(tmp_path / "runs")
+        with run.at_work():
+            for who, right in (("ant", 0.5), ("bee", 0.9)):
+                run.begin(who)
+                run.see(who, 200, right)
+            run.end("ant")
+            shown[name] = text(site.get(f"/report/{key_of(name)}").text)
+            run.end("bee")
+        after = text(site.get(f"/report/{key_of(name)}").text)
+        assert "Provisional: 1 cell of this study has not ended." in shown[name]
+        assert "Provisional" not in after
+    assert "wrong more often than they say" in shown["fixed"]
+    assert "Clopper-Pearson interval; exact" in shown["fixed"]
+    assert "Confidence sequences hold already" in shown["early"]
+    assert "Clopper-Pearson interval; exact" not in shown["early"]
+    assert "it holds whenever one looks" in shown["early"]
+
+
 def test_two_runs_are_compared_by_what_differs_alone(runs: Path):
     shutil.copytree(runs / "golden", runs / "other")
     plan = runs / "other" / "plans" / "0001.json"

@@ -21,6 +21,7 @@ from netversus.decide.levels import Level
 from netversus.decide.priorities import Limit, Priorities
 from netversus.decide.recommend import recommend
 from netversus.report.priorities import (
+    Shown,
     answer,
     field_of_view,
     flip_text,
@@ -227,3 +228,16 @@ def test_hostile_names_are_text(browser: Any, tmp_path: Path):
 def test_the_script_is_small_and_whole():
     assert len(priorities_script().encode()) < 8192
     assert "//" not in priorities_script()
+
+
+@pytest.mark.parametrize(
+    ("number", "unit", "said"),
+    [
+        (226826.0, Shown(1.0, ""), "226,826"),
+        (50.0, Shown(1.0, "layers"), "50 layers"),
+        (0.0302, Shown(1.0, ""), "0.0302"),
+        (0.5, Shown(0.01, "%"), "50.0 %"),
+    ],
+)
+def test_what_is_counted_one_by_one_is_whole(number: float, unit: Shown, said: str):
+    assert unit.seen(number) == said

@@ -220,6 +220,30 @@ def test_the_rules_of_accessibility_hold(visit: Open, pages: dict[str, Path], na
     assert len(found.response["passes"]) > 20
 
 
+def test_on_a_phone_a_table_of_sentences_is_read_downwards_and_every_cell_says_what_it_is(visit: Open, report: Path):
+    page = visit(report, width=390, bypass_csp=True).page  # axe is a script that the policy would stop
+    tables = page.locator("table.stacked")
+    assert page.locator("#priorities-form table.stacked").count() == 1
+    assert tables.count() >= 2
+    page.evaluate("for (const closed of document.querySelectorAll('details')) closed.open = true")
+    for table in tables.all():
+        room = "e => [e.closest('.scroll').scrollWidth, e.closest('.scroll').clientWidth, e.tHead.checkVisibility()]"
+        needed, there, headed = table.evaluate(room)
+        assert needed <= there, "nothing is reached only by moving the table"
+        assert not headed
+        columns = table.locator("thead th").all_text_contents()
+        labels = "row => [...row.cells].slice(1).map(c => getComputedStyle(c, '::before').content.slice(1, -1))"
+        assert table.locator("tbody tr").first.evaluate(labels) == [" ".join(c.split()) for c in columns[1:]]
+    assert axe.Axe().run(page).response["violations"] == []
+
+
+def test_numbers_that_cannot_stand_beside_their_picture_are_folded(visit: Open, report: Path):
+    beside = ".beside > details[open]"
+    assert visit(report).page.locator(beside).count() >= 1
+    assert visit(report, width=390).page.locator(beside).count() == 0
+    assert visit(report, width=390, java_script_enabled=False).page.locator(beside).count() >= 1
+
+
 def test_on_paper_all_is_open_and_nothing_is_to_be_clicked(visit: Open, report: Path, tmp_path: Path):
     page = visit(report).page
     page.emulate_media(media="print")

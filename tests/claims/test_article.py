@@ -6,6 +6,7 @@ import pytest
 
 from claims.conftest import measured
 from netversus.claims import ClaimVerdict, Judgement, article, audit, published_figures
+from netversus.decide.threats import RULES
 from netversus.studies import find_studies
 
 COMING = {
@@ -92,3 +93,15 @@ def test_no_figure_of_a_hundred_percent_or_more_slipped_in_by_a_wrong_unit():
     shares = [value for figure in published_figures() if figure.unit == "%" for value in figure.values.values()]
     assert all(0 <= value < 1 for value in shares)
     assert max(shares) > 0.9
+
+
+@pytest.mark.parametrize("claim", ["r50-highly-secure", "r101-highly-secure"])
+def test_security_is_claimed_with_the_limits_of_the_security_test(claim: str):
+    """What the gate asks by default is what the claims are held against, threat by threat."""
+    bindings = {b.question: b for each in article() if each.id == claim for b in each.bindings if b.measured}
+    asked = [rule.condition.split() for rule in RULES if rule.refutes]
+    assert set(bindings) == {name.removesuffix(".value") for name, *_ in asked}
+    for name, relation, amount in asked:
+        limit = float(amount.removesuffix("%")) / (100 if amount.endswith("%") else 1)
+        region = bindings[name.removesuffix(".value")].region
+        assert (region.low if relation == ">=" else region.high) == pytest.approx(limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -63,7 +64,38 @@ def test_labels_that_nothing_is_known_of_are_not_judged(netversus):
     ended = netversus("inspect-data", "scenes?size=16&train=80&test=20")
     assert ended.code == 0
     assert "labels were not judged" in ended.out
-    assert "wrong labels" not in ended.out
+    assert re.search(r"wrong labels\s*│ not judged", ended.out)
+    assert re.search(r"spectral outliers\s*│ not judged", ended.out)
+
+
+def noise(folder: Path) -> Path:
+    """Two classes of nothing but noise, one file that is no image."""
+    for number in range(40):
+        pixels = np.random.default_rng(number).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+        path = folder / "noise" / f"class{number % 2}" / f"{number:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    (folder / "noise" / "class0" / "torn.png").write_bytes(b"\x89PNG torn")
+    return folder / "noise"
+
+
+def test_a_classifier_at_chance_judges_nobody(netversus, tmp_path: Path):
+    ended = netversus("inspect-data", f"folder:{noise(tmp_path)}")
+    assert "labels were not judged" in ended.out
+    assert "0 of 40 images are suspected" in ended.out
+
+
+def test_what_could_not_be_read_when_the_data_were_opened_is_named_too(netversus, tmp_path: Path):
+    folder = noise(tmp_path)
+    ended = netversus("inspect-data", f"folder:{folder}", "--out", "suspects.json")
+    assert "could not be read: class0/torn.png" in ended.out
+    assert list(json.loads((tmp_path / "suspects.json").read_text())["left_out"]) == ["class0/torn.png"]
+
+
+def test_a_split_that_there_is_not_is_refused_in_a_line(netversus, tmp_path: Path):
+    ended = netversus("inspect-data", "digits?size=8", "--split", "validation")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "has no validation split" in ended.err
 
 
 def test_another_suffix_is_refused_in_a_line(netversus, pets: Path):

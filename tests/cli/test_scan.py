@@ -36,6 +36,21 @@ def test_the_exit_code_tells_the_gravest_verdict(netversus, tmp_path: Path):
     assert not (tmp_path / "canary").exists()
 
 
+def test_what_to_do_is_said_for_each_kind_of_verdict_that_there_is(netversus, tmp_path: Path):
+    files(tmp_path)
+    refuse, unknown = "Do not open what is hostile", "that is not clean"
+    for names, said, unsaid in (
+        (("good.pt",), (), (refuse, unknown)),
+        (("page.pt",), (unknown,), (refuse,)),
+        (("bad.pt", "page.pt"), (refuse, unknown), ()),
+    ):
+        out = netversus("scan", *names).out
+        assert all(text in out for text in said)
+        assert not any(text in out for text in unsaid)
+    assert "clean (torch, " in netversus("scan", "good.pt").out
+    assert "1 tensor of 6 elements" in netversus("scan", "good.pt").out
+
+
 def test_json_holds_every_file_and_its_evidence(netversus, tmp_path: Path):
     files(tmp_path)
     ended = netversus("scan", "good.pt", "bad.pt", "--json")
@@ -61,7 +76,7 @@ def test_convert_writes_what_is_safe_and_nothing_else(netversus, tmp_path: Path)
     files(tmp_path)
     ended = netversus("scan", "good.pt", "--convert", "good.safetensors")
     assert ended.code == 0
-    assert "wrote 1 tensors to good.safetensors" in ended.out
+    assert "wrote 1 tensor to good.safetensors" in ended.out
     assert torch.equal(safetensors.torch.load_file(tmp_path / "good.safetensors")["w"], torch.ones(2, 3))
     refused = netversus("scan", "bad.pt", "--convert", "bad.safetensors")
     assert refused.code == 2

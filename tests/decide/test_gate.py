@@ -168,7 +168,7 @@ def test_the_worst_that_is_certain_comes_first(two, make):
 
 
 def test_a_verdict_on_security_needs_a_security_study(two):
-    with pytest.raises(OptionError, match=r"security\.verdict needs a security study.*this run holds"):
+    with pytest.raises(OptionError, match=r"security verdict needs a security study.*this run holds"):
         gate(two, "security.verdict == pass")
 
 

@@ -8,10 +8,20 @@ from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from netversus.analyse import analyse
-from netversus.decide.levels import Level, level_of, levels_of, median_interval, simultaneous_level
+from netversus.decide.levels import (
+    Level,
+    _inside,
+    _measured,
+    level_of,
+    levels_of,
+    median_interval,
+    simultaneous_level,
+)
 from netversus.evidence import StudyEvidence
 from netversus.records import Role, Scale
 from netversus.statistics.order import recorded_shuffle
+from netversus.statistics.pairing import Sample
+from netversus.studies import find_studies
 
 
 def level(made, study: str, metric: str, contender: str = "new", confidence: float = 0.95) -> Level | None:
@@ -107,3 +117,22 @@ def test_so_many_units_that_few_draws_are_made_give_the_interval_that_many_draws
     short = level(two, "accuracy", "ece")
     assert short.value == whole.value
     assert short.high - short.low == pytest.approx(whole.high - whole.low, rel=0.15)
+
+
+def bounded(values: list[float], confidence: float = 0.95) -> tuple[float, float]:
+    """The interval of a mean between 0 and 1, of one seed."""
+    question = next(q for q in find_studies()["poisoning"].questions if q.metric == "attack_success")
+    sample = Sample(tuple(map(str, range(len(values)))), np.array(values))
+    _, effect, *_ = _measured(question, {0: {question.metric: sample}}, confidence, 0, None)
+    return _inside(effect, question)
+
+
+@pytest.mark.parametrize(("end", "count"), [(0.0, 0), (1.0, 40)])
+def test_where_every_unit_lies_at_one_bound_the_interval_is_the_exact_one(end: float, count: int):
+    peer = binomtest(count, 40).proportion_ci(0.95, "exact")
+    assert bounded([end] * 40) == pytest.approx((peer.low, peer.high), abs=1e-12)
+
+
+def test_a_mean_is_bounded_as_its_values_are():
+    low, high = bounded([1.0] * 39 + [0.9])
+    assert 0.9 < low < 0.9975 <= high <= 1.0

@@ -152,6 +152,15 @@ def test_a_worker_that_is_killed_in_a_cell_costs_nothing(tally, tmp_path: Path):
     assert counted(tmp_path / "run") == whole()
 
 
+def test_a_worker_whose_clock_is_days_off_changes_nothing(tally, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    wrong = "import time\nright = time.time\ntime.time = lambda: right() - 3 * 86400\n"
+    (tmp_path / "site" / "sitecustomize.py").write_text(f"{wrong}open({str(tmp_path / 'skewed')!r}, 'a').close()\n")
+    trouble = ("--tally.trouble", "kill-once", "--tally.mark", str(tmp_path / "mark"))
+    assert main(words(tmp_path / "run", "--workers", "1", *trouble)) == 0
+    assert (tmp_path / "skewed").exists()
+    assert counted(tmp_path / "run") == whole()
+
+
 def test_a_cell_that_always_crashes_fails_alone(tally, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     trouble = ("--tally.trouble", "kill", "--tally.mark", str(tmp_path / "mark"))
     assert main(words(tmp_path / "run", "--workers", "1", *trouble, seeds=1)) == 5

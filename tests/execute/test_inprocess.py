@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -104,6 +105,28 @@ def test_a_disk_too_full_even_for_the_outcome_ends_the_run_in_order(counting, ta
     assert all("the disk is full" in o.error for o in heard.outcomes["counting"] if isinstance(o, Failed))
     assert len(heard.outcomes["counting"]) == 3
     assert set(run.outcomes().values()) == {None}
+
+
+def test_a_file_that_the_system_refuses_to_let_grow_fails_its_cell_and_is_gone_on_with(counting, table):
+    """A disk that is full for large files only: a limit of the system's own, so that it needs no mount."""
+    counting("yield Artifact('curve.bin', bytes(2**21), card.name)")
+    run = table()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, hard))
+    try:
+        run.execute()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    failed = run.outcomes()["counting", "b"]
+    assert isinstance(failed, Failed)
+    assert failed.error.startswith("cannot write")
+    assert "File too large" in failed.error
+    assert isinstance(run.outcomes()["counting", "a"], Done)
+    assert run.counted("b") == ALL[:3]
+    assert not list(run.store.path.rglob(".*.tmp"))
+    run.execute()
+    assert all(isinstance(outcome, Done) for outcome in run.outcomes().values())
+    assert [run.counted(name) for name in "abc"] == [ALL] * 3
 
 
 def test_an_interrupt_keeps_what_was_seen_and_is_gone_on_with(counting, table, log: Path):

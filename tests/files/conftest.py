@@ -17,11 +17,14 @@ SECRET = "planted-secret-5f1c2b"  # must not be found in a run or a report
 
 @dataclass
 class Door:
-    """A proxy. `fault(number, method, path)` gives a status to answer with instead, or None to let through."""
+    """A proxy. `fault(number, method, path)` gives a status to answer with instead, or None to let through; `cut` says
+    whether the line goes dead in the middle of what is sent back."""
 
     backend: tuple[str, int]
     fault: Callable[[int, str, str], int | None] = lambda *_: None
+    cut: Callable[[int, str, str], bool] = lambda *_: False
     delay: float = 0.0
+    severed: int = 0
     count: int = 0
     refused: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -31,6 +34,7 @@ class Door:
             self.count += 1
             status = self.fault(self.count, request.command, request.path)
             self.refused += status is not None
+            cut = self.cut(self.count, request.command, request.path)
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         time.sleep(self.delay)
         if status is not None:
@@ -43,11 +47,19 @@ class Door:
         connection.request(request.command, request.path, body, dict(request.headers))
         answer = connection.getresponse()
         content = answer.read()
-        self._send(request, answer.status, dict(answer.headers), content)
         connection.close()
+        if cut and len(content) > 1:
+            with self._lock:
+                self.severed += 1
+            self._send(request, answer.status, dict(answer.headers), content, most=len(content) // 2)
+            request.close_connection = True
+            return
+        self._send(request, answer.status, dict(answer.headers), content)
 
     @staticmethod
-    def _send(request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], content: bytes) -> None:
+    def _send(
+        request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], content: bytes, most: int | None = None
+    ) -> None:
         request.send_response(status)
         for name, value in headers.items():
             dropped = {"transfer-encoding", "connection", "server", "date"}
@@ -59,7 +71,7 @@ class Door:
             request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         if request.command != "HEAD":
-            request.wfile.write(content)
+            request.wfile.write(content[:most])
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,54 @@ def test_a_store_that_stumbles_changes_nothing(door: Door, bucket: str, tmp_path
     assert observations(f"{bucket}/run") == observations(tmp_path / "run")
 
 
+def test_a_line_that_goes_dead_in_the_middle_of_an_object_gives_no_part_of_it(door: Door, bucket: str):
+    files = open_files(f"{bucket}/place")
+    whole = bytes(range(256)) * 400
+    files.write("observations.bin", whole)
+    left = iter([True, True])
+    door.cut = lambda _, method, path: method == "GET" and path.endswith("observations.bin") and next(left, False)
+    assert files.read("observations.bin") == whole  # asked for again
+    assert door.severed == 2
+    door.cut = lambda *_: True
+    with pytest.raises(OSError, match="place: "):
+        files.read("observations.bin")
+
+
+def test_of_many_that_take_a_run_at_once_one_has_it(bucket: str):
+    places = [open_files(f"{bucket}/run") for _ in range(8)]
+    start, held, refused, over = threading.Barrier(8), [], [], threading.Event()
+
+    def take(files) -> None:
+        start.wait()
+        try:
+            with files.held():
+                held.append(files)
+                over.wait(30)
+        except RunFolderError as error:
+            refused.append(str(error))
+        if len(refused) == 7:
+            over.set()
+
+    threads = [threading.Thread(target=take, args=(files,)) for files in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(held) == 1
+    assert len(refused) == 7
+    assert all("another process is working on" in line for line in refused)
+
+
+def test_a_holder_that_slept_for_too_long_does_not_take_the_run_back(bucket: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(objects, "BEAT_SECONDS", 0.05)
+    files = open_files(f"{bucket}/run")
+    with files.held():
+        files.write(HOLD, b'{"token": "of another, who found it stale"}')
+        threading.Event().wait(0.3)
+        assert b"another" in files.read(HOLD)
+    assert b"another" in files.read(HOLD)  # nor lets go of what is not its own
+
+
 def test_a_store_that_refuses_is_one_line(door: Door, bucket: str, capsys: pytest.CaptureFixture[str]):
     door.fault = lambda *_: 403
     assert main(["compare", *TINY, *QUICK, "--out", f"{bucket}/run"]) == 2

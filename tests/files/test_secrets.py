@@ -53,6 +53,20 @@ def test_an_error_line_holds_none(words, capsys: pytest.CaptureFixture[str], mon
         assert not any(secret.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
+def test_a_scheduler_file_that_holds_one_is_told_without_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("netversus.execute.cluster.LOST_SECONDS", 1.0)
+    (tmp_path / "scheduler.json").write_text(f'{{"address": "tcp://user:{IN_ADDRESS}@127.0.0.1:9"}}')
+    run = tmp_path / "run"
+    assert main(["compare", *TWO, "--out", str(run), "--on", str(tmp_path / "scheduler.json")]) == 5
+    said = capsys.readouterr()
+    assert "scheduler.json is not like tcp://host:8786" in said.err.replace("\n", " ")
+    assert IN_ADDRESS not in said.out + said.err
+    assert not any(IN_ADDRESS.encode() in path.read_bytes() for path in run.rglob("*") if path.is_file())
+
+
 def test_a_cell_that_fails_with_a_secret_in_its_error_stores_and_tells_none(
     add_study: Callable[..., None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

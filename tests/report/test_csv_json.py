@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
+from netversus.claims import Measured, article, audit, published_figures
 from netversus.exhibits import Chart, Diagram, Series, Table, Text
 from netversus.records import Cell, ContenderCard, DataCard, Effect, Finding, Outcome, Question, Session
 from netversus.report.csv_file import COLUMNS
 from netversus.report.csv_file import render as render_csv
+from netversus.report.faq import answers
 from netversus.report.json_file import SCHEMA_VERSION
 from netversus.report.json_file import render as render_json
 from netversus.report.view import ReportView
@@ -132,13 +134,39 @@ def test_a_section_names_its_findings_by_their_places(view: ReportView):
 
 def test_everything_of_the_view_is_in_the_json(view: ReportView):
     document = _document(view)
-    assert {f.name for f in fields(ReportView)} - {"observations"} | {"schema", "findings"} == set(document)
+    added = {"schema", "findings", "claims", "faq"}
+    assert {f.name for f in fields(ReportView)} - {"observations"} | added == set(document)
     for name in ("run_id", "headline", "level", "seed", "budget", "rerun", "multiplicity"):
         assert document[name] == getattr(view, name)
     assert document["reasons"] == list(view.reasons)
     assert document["caveats"] == list(view.caveats)
     kinds = [e["type"] for section in document["sections"] for e in section["exhibits"]]
     assert kinds == [type(e).__name__.lower() for section in view.sections for e in section.exhibits]
+
+
+def test_json_holds_what_came_of_every_claim_with_its_evidence(view: ReportView):
+    written = {each["id"]: each for each in _document(view)["claims"]}
+    judged = audit(article(), Measured(view.findings, view.data, level=view.level), published_figures())
+    assert {name: each["verdict"] for name, each in written.items()} == {j.claim.id: j.verdict.value for j in judged}
+    known = {(f.study, f.metric, f.a, f.b) for f in view.findings}
+    evidence = [e for each in written.values() for e in each["measured"]["evidence"]]
+    assert evidence
+    for each in evidence:
+        assert tuple(each["finding"][part] for part in ("study", "metric", "a", "b")) in known
+    assert any(figure["source"]["title"] for e in written["r50-coco-accuracy"]["published"]["evidence"] for figure in e["figures"])  # fmt: skip
+
+
+def test_json_answers_the_four_questions(view: ReportView):
+    written = _document(view)["faq"]
+    told = answers(view.findings, view.data)
+    assert [each["question"] for each in written] == [answer.question for answer in told]
+    texts = [[s["text"] for s in each["statements"]] for each in written]
+    assert texts == [[s.text for s in answer.statements] for answer in told]
+
+
+def test_json_of_a_run_without_findings_judges_nothing(view: ReportView):
+    bare = _document(replace(view, sections=tuple(replace(s, findings=()) for s in view.sections)))
+    assert (bare["claims"], bare["faq"]) == ([], [])
 
 
 def test_what_is_not_finite_is_null_and_the_file_is_strict_json(view: ReportView):

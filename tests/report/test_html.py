@@ -177,6 +177,27 @@ def test_the_headline_comes_first_then_three_reasons_then_what_speaks_against_be
     assert order.index("h1") < order.index("reasons") < order.index("caveat")
 
 
+@pytest.mark.parametrize("headline", ["Take A: it is better.", "选择 A：它更好。"])
+def test_the_advice_of_the_headline_is_stronger_than_what_follows(view: ReportView, headline: str):
+    page = read_page(render(replace(view, headline=headline)))
+    (rest,) = page.all("h1")[0].all("span")
+    assert rest.text.strip() in ("it is better.", "它更好。")
+    assert page.all("h1")[0].text == headline
+
+
+def test_no_line_ends_within_top_1_and_a_question_brings_no_markup(view: ReportView):
+    section = view.sections[2]
+    asked = (replace(section.questions[0], asks="Whose top-1 is <b>higher</b>?"), *section.questions[1:])
+    sections = (*view.sections[:2], replace(section, questions=asked), *view.sections[3:])
+    page = read_page(render(replace(view, sections=sections)))
+    heads = [head for head in page.all("th") if "Whose" in head.text]
+    assert heads
+    for head in heads:
+        assert "Whose top-1 is <b>higher</b>?" in head.text
+        assert head.all("b") == []
+    assert ["top-1"] in [[part.text for part in head.all("span")] for head in heads]
+
+
 def test_every_ending_that_is_not_done_is_shown_with_its_reason(view: ReportView):
     page = read_page(render(view))
     for section in view.sections:

@@ -96,3 +96,10 @@ def test_a_heat_maps_numbers_have_a_row_a_row_and_what_is_absent_is_a_dash():
     assert table.columns == ("a (down), b (across)", "x", "y")
     assert table.rows == (("one", "1.00", "−0.01"), ("two", "–", "0.50"))
     assert table.numeric == (False, True, True)
+
+
+def test_a_table_of_sentences_is_wordy_and_one_of_numbers_is_not():
+    sentence = "a sentence that no phone can show beside two other columns"
+    assert table_text(Table("t", ("a", "b", "c"), (("x", 1, sentence),))).wordy
+    assert not table_text(Table("t", ("a", "b"), (("x", sentence),))).wordy, "two columns fit"
+    assert not table_text(Table("t", ("a", "b", "c"), (("x", 1, 2),))).wordy

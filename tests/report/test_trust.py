@@ -92,6 +92,22 @@ def test_settings_leave_out_what_is_absent(view: ReportView):
     assert settings_text(replace(accuracy, cells=())) == ""
 
 
+def test_settings_are_said_in_words_and_not_as_a_language_writes_them(view: ReportView):
+    accuracy = view.sections[2]
+    cell, outcome = accuracy.cells[0]
+    options = {
+        "exact": True,
+        "cache": False,
+        "epochs": 10.0,
+        "step_at": 1 / 3,
+        "batch": [1, 32],
+        "sizes": [],
+        "mix": "",
+    }
+    said = settings_text(replace(accuracy, cells=((replace(cell, options=options), outcome),)))
+    assert said == "exact yes, cache no, epochs 10, step at 0.3333, batch 1 and 32, sizes none, mix none"
+
+
 def test_contenders_stand_side_by_side_and_what_differs_is_known(view: ReportView):
     rows = {row.label: row for row in contender_rows(view.contenders)}
     assert rows["architecture"] == Attribute("architecture", ("resnet50", "resnet101"))

@@ -10,6 +10,7 @@ from netversus.statistics.bootstrap import bootstrap
 from netversus.statistics.estimators import (
     ESTIMATORS,
     debiased_squared_calibration_error,
+    difference_of,
     estimator,
     expected_calibration_error,
 )
@@ -91,6 +92,22 @@ def test_confidence_zero_and_one_have_a_bin() -> None:
     inputs = {"confidence": np.array([0.0, 1.0]), "top1": np.array([0.0, 1.0])}
     assert float(expected_calibration_error(inputs, np.ones(2))) == 0
     assert float(debiased_squared_calibration_error(inputs, np.ones(2))) == 0
+
+
+@pytest.mark.parametrize("name", ["expected_calibration_error", "debiased_squared_calibration_error"])
+def test_the_difference_of_two_is_that_of_each_alone(name: str) -> None:
+    function, a, b = estimator(name), drawn(300, 1), drawn(300, 2)
+    weights = np.random.default_rng(0).exponential(size=(7, 300))
+    apart = function(b, weights) - function(a, weights)
+    assert difference_of(function, a, b)(weights) == pytest.approx(apart, rel=1e-12, abs=1e-15)
+
+
+def test_the_difference_of_two_refuses_what_each_alone_refuses() -> None:
+    good, bad = drawn(20, 0), {"confidence": np.full(20, 1.5), "top1": np.ones(20)}
+    with pytest.raises(StatisticsError, match="must lie in"):
+        difference_of(expected_calibration_error, good, bad)
+    with pytest.raises(StatisticsError, match="same units"):
+        difference_of(expected_calibration_error, good, {**good, "confidence": np.ones(3)})
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

@@ -11,14 +11,13 @@ import typer
 from rich.console import Console
 
 from netversus.api import Run, prepare, resume, start
+from netversus.cli.planned import print_plan
 from netversus.cli.progress import listener_for
 from netversus.cli.study_options import help_lines, split_study_options
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, OptionError
 from netversus.execute.executor import Placement, placement
 from netversus.messages import catalogue, say, speaking
-from netversus.plan import Plan
-from netversus.quantities import amount, duration
 from netversus.report import build_view
 from netversus.request import Request, make_request, read_toml
 
@@ -179,30 +178,3 @@ def _print_verdicts(screen: Console, run: Run) -> None:
     columns = (say("study"), say("metric"), "A / B", say("verdict"), say("in words"))
     screen.print(table(say("Verdicts"), columns, rows))
     screen.print(view.headline, markup=False, style="bold")
-
-
-def print_plan(screen: Console, plan: Plan) -> None:
-    """The plan: who, on what, which cells, how long, how much memory and disk, what was cut."""
-    for card in plan.contenders:
-        screen.print(f"contender  {card.name}: {card.architecture}, weights {card.weights}", markup=False)
-    splits = ", ".join(f"{count:,} {name}" for name, count in plan.data.splits.items())
-    screen.print(f"data       {plan.data.name}: {splits} images, {len(plan.data.classes)} classes", markup=False)
-    rows = [
-        (
-            cell.study,
-            ", ".join(cell.contenders),
-            str(cell.seed),
-            f"not run: {cell.blocked}" if cell.blocked else duration(cell.seconds or 0.0),
-        )
-        for cell in plan.cells
-    ]
-    screen.print(table("Cells", ("study", "contenders", "seed", "estimated time"), rows))
-    for cut in plan.cuts:
-        screen.print(f"cut        {cut}", markup=False)
-    measured = all(rate.measured for rate in plan.rates.values())
-    how = "calibrated here" if measured else "for a nominal machine; a budget calibrates this one first"
-    screen.print(
-        f"in all     {duration(plan.cost.seconds)} ({how}), memory {amount(float(plan.cost.memory), 'bytes')}, "
-        f"disk {amount(float(plan.cost.disk), 'bytes')}",
-        markup=False,
-    )

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from netversus.cli.terminal import console, run_command, table
-from netversus.errors import EXIT_GATE_FAILED, EXIT_OK, DataError
+from netversus.errors import EXIT_GATE_FAILED, EXIT_OK, DataError, OptionError, nearest
 from netversus.lab.artifacts.findings import printable
 from netversus.lab.data import open_data
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.inspect.files import write_report
-from netversus.lab.inspect.looked import Features, Report, look
+from netversus.lab.inspect.looked import Check, Features, Report, look
 
 SHOWN = 3  # suspects of each check, as examples
 EVERY = 2000  # images between two lines of progress
@@ -35,7 +35,9 @@ def _inspect(
     contender: Annotated[
         str, typer.Option(help="Judge labels by this contender's features, and seek outliers there: resnet50.")
     ] = "",
-    split: Annotated[str, typer.Option(help="Where labels and patterns are judged.")] = "train",
+    split: Annotated[
+        str, typer.Option(help="Where labels and patterns are judged: train, or the only one there is, if not named.")
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Write all suspects there: a .json or .csv file.")] = None,
     gate: Annotated[
         float | None,
@@ -48,8 +50,11 @@ def _inspect(
     opened = open_data(data, seed=seed)
     if not opened.splits:
         raise DataError(f"{opened.card.name} has no labelled images to look at")
+    if split and split not in opened.splits:
+        hint = nearest(split, opened.splits) or f"there is {', '.join(opened.splits)}"
+        raise OptionError(f"{opened.card.name} has no {split} split", hint=hint)
     features = _features(contender, opened, device) if contender else None
-    report = look(opened, _progressed, features, split)
+    report = look(opened, _progressed, features, split or "train")
     _print(report)
     if out is not None:
         write_report(report, out)
@@ -76,7 +81,10 @@ def _progressed(done: int, total: int) -> None:
 
 def _print(report: Report) -> None:
     rows = []
-    for check in report.checks:
+    for check in Check:
+        if check not in report.checks:
+            rows.append((str(check), "not judged", ""))
+            continue
         found = report.of(check)
         examples = ", ".join(printable(each.image, 60) for each in found[:SHOWN])
         rows.append((str(check), f"{len(found):,}", examples + (", …" if len(found) > SHOWN else "")))

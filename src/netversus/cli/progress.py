@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from netversus.execute.passes import Pass
+from netversus.execute.passes import Pass, first_names
 from netversus.plan import Plan
 from netversus.quantities import duration
 from netversus.records import Done, Failed, Outcome
@@ -25,7 +25,7 @@ def listener_for(console: Console) -> PlainListener | RichListener:
 
 def outcome_line(work: Pass, outcome: Outcome, seconds: float) -> str:
     """How one cell ended, in a line."""
-    names = next((", ".join(cell.contenders) for cell in work.cells if cell.key == outcome.cell), "")
+    names = next((first_names(cell.contenders) for cell in work.cells if cell.key == outcome.cell), "")
     if isinstance(outcome, Done):
         return f"done     {work.study} of {names}: {outcome.observations:,} observations, {duration(seconds)}"
     if isinstance(outcome, Failed):

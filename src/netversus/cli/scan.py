@@ -13,11 +13,14 @@ from netversus.cli.terminal import run_command
 from netversus.errors import EXIT_GATE_FAILED, EXIT_OK, EXIT_UNDECIDED, OptionError
 from netversus.lab.artifacts.findings import Finding, Verdict, printable
 from netversus.lab.artifacts.scan import Scan, scan_file
+from netversus.quantities import counted
 
 MEANING = (
-    "clean: opening it runs nothing, and it holds what it claims. It says nothing of what the weights do: "
-    "weights that were poisoned in training pass every scanner."
+    "Clean means that opening a file runs nothing, and that it holds what it claims. It says nothing of what the "
+    "weights do: weights that were poisoned in training pass every scanner."
 )
+REFUSE = "Do not open what is hostile or suspicious, anywhere: ask its author for the weights as safetensors."
+UNKNOWN = "Of what is damaged or was not scanned, nothing is known: that is not clean."
 _FAILED = {Verdict.HOSTILE, Verdict.SUSPICIOUS}
 _OPEN = {Verdict.NOT_SCANNED, Verdict.DAMAGED}
 
@@ -65,7 +68,7 @@ def _scan(
     else:
         for found in scans:
             print("\n".join(_lines(found)))
-        print(MEANING)
+        print("\n".join(_advice(scans)))
     if convert:
         _converted(scans[0], convert, quiet=as_json)
     return _code(scans)
@@ -105,18 +108,29 @@ def _converted(found: Scan, out: Path, *, quiet: bool) -> None:
     count = convert(found, out)
     rest = left_out(found)
     if not quiet:
-        print(f"wrote {count:,} tensors to {out}{f'; {rest:,} others were left out' if rest else ''}")
+        print(f"wrote {counted(count, 'tensor')} to {out}{f'; {rest:,} others were left out' if rest else ''}")
 
 
 def _lines(found: Scan) -> Iterator[str]:
-    tensors = f", {len(found.tensors):,} tensors of {found.elements:,} elements" if found.tensors else ""
-    yield f"{printable(str(found.path), 500)}: {found.verdict} ({found.format}, {found.size:,} bytes{tensors})"
+    held = f", {counted(len(found.tensors), 'tensor')} of {counted(found.elements, 'element')}" if found.tensors else ""
+    yield f"{printable(str(found.path), 500)}: {found.verdict} ({found.format}, {counted(found.size, 'byte')}{held})"
     if found.sha256:
         yield f"  SHA-256 {found.sha256}"
     for external in found.external:
         yield f"  reads {printable(external.name)}, {external.size:,} bytes, SHA-256 {external.sha256}"
     for line in found.findings:
         yield f"  {line}"
+
+
+def _advice(scans: Sequence[Scan]) -> Iterator[str]:
+    """What the verdicts mean, each where there is one, after an empty line."""
+    verdicts = {found.verdict for found in scans}
+    yield ""
+    if verdicts & _FAILED:
+        yield REFUSE
+    if verdicts & _OPEN:
+        yield UNKNOWN
+    yield MEANING
 
 
 def _code(scans: Sequence[Scan]) -> int:

@@ -7,6 +7,10 @@ conditions.py   "accuracy.top1.delta >= -0.005": the grammar of a gate
 gate.py         conditions judged on intervals
 gate_file.py    a gate written down in TOML
 verdicts.py     conditions on a whole study, such as security.verdict == pass
+threats.py      the threats of the security verdict, and what is asked of a contender
+strength.py     whether an attack was run whole, so that withstanding it says something
+security.py     each contender's pre-deployment test, threat by threat
+measuring.py    what that test has to measure
 axes.py         findings on one scale: margins of quality, halvings of cost
 priorities.py   limits and weights
 draws.py        normal numbers that are the same in Python and in a browser

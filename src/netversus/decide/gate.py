@@ -13,10 +13,9 @@ everywhere in netversus: at 95 % a gate passes wrongly at most 1 time in 40, and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cached_property
 from time import perf_counter
 
 from netversus.analyse import compare_at
@@ -77,7 +76,8 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """All conditions of a gate, judged. `failing_level` is the level at which a single condition fails."""
+    """All conditions of a gate, judged. `failing_level` is the level at which a single condition fails. `baseline` is
+    empty where nothing is asked about a difference: a security test."""
 
     run: str
     candidate: str
@@ -85,6 +85,11 @@ class Gate:
     level: float
     failing_level: float
     judged: tuple[Judged, ...]
+
+    @property
+    def title(self) -> str:
+        """Whom it is about."""
+        return f"{self.candidate} against {self.baseline}" if self.baseline else f"security test of {self.candidate}"
 
     @property
     def state(self) -> State:
@@ -112,17 +117,24 @@ class _Seen:
     p_value: float | None = None
 
 
-def judge(subject: Subject, conditions: Sequence[Condition]) -> Gate:
-    """Judge conditions on what a run has stored.
+def judge(
+    subject: Subject, conditions: Sequence[Condition], evidence: Mapping[str, StudyEvidence] | None = None
+) -> Gate:
+    """Judge conditions on what a run has stored; several gates on one run can share its evidence, read once.
 
     Raises:
         OptionError: a verdict was asked of studies that the run does not hold.
     """
     chancy = sum(_chance_enters(condition) for condition in conditions)
     failing = 1 - (1 - subject.level) / max(1, chancy)
-    bench = _Bench(subject, failing)
+    bench = _Bench(subject, failing, evidence_of(subject) if evidence is None else evidence)
     judged = tuple(_timed(bench, condition) for condition in conditions)
     return Gate(subject.store.name, subject.candidate, subject.baseline, subject.level, failing, judged)
+
+
+def evidence_of(subject: Subject) -> dict[str, StudyEvidence]:
+    """Each study's evidence, which is read when it is asked for, and once."""
+    return {study: StudyEvidence(subject.store, subject.plan, study) for study in subject.plan.questions}
 
 
 def _chance_enters(condition: Condition) -> bool:
@@ -137,16 +149,11 @@ def _timed(bench: _Bench, condition: Condition) -> Judged:
 
 @dataclass(frozen=True)
 class _Bench:
-    """Where conditions are judged: a subject with its evidence."""
+    """Where conditions are judged: a subject with its evidence by study."""
 
     subject: Subject
     failing: float
-
-    @cached_property
-    def evidence(self) -> dict[str, StudyEvidence]:
-        """Each study's evidence, read once."""
-        store, plan = self.subject.store, self.subject.plan
-        return {study: StudyEvidence(store, plan, study) for study in plan.questions}
+    evidence: Mapping[str, StudyEvidence]
 
     def judged(self, condition: Condition) -> Judged:
         """One condition."""

@@ -7,6 +7,10 @@ conditions = [
     "accuracy.top1.delta >= -0.005",
     "speed.latency_p95.ratio <= 1.2",
 ]
+
+[security]                       # thresholds of the security verdict that differ from its own; docs/security.md
+evasion = "adversarial.robust_top1.value >= 30%"
+privacy = "accepted"             # not tested, and said to be so
 """
 
 from __future__ import annotations
@@ -31,6 +35,7 @@ class GateFile(BaseModel):
     baseline: str = ""
     level: Confidence | None = None
     conditions: tuple[str, ...] = ()
+    security: dict[str, str] = Field(default_factory=dict)
 
 
 def read_gate(path: Path) -> GateFile:

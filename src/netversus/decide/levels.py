@@ -3,7 +3,8 @@
 A finding compares two contenders; a limit ("at most 20 ms") speaks of one. The method follows the question's scale, as
 it does for findings: proportions by Clopper and Pearson's exact interval; means by Student's t or, where they are too
 skewed for it, the Bayesian bootstrap; the median of timing blocks by the order statistics that a sign test does not
-reject; percentiles and functions of the whole set by the Bayesian bootstrap. Over three training seeds or more the
+reject; percentiles and functions of the whole set by the Bayesian bootstrap. A mean that has bounds gets no interval
+beyond them, and where every unit lies at the same bound the exact interval. Over three training seeds or more the
 spread is that of seeds and units together. Units that were read until the verdict was certain get the interval of a
 confidence sequence. A fact is its own interval.
 """
@@ -84,8 +85,16 @@ def level_of(evidence: StudyEvidence, question: Question, contender: str, level:
         return None
     early = reading_of(evidence.plan, evidence.study) if question.paired_on == "image" else None
     value, effect, n, method = _measured(question, samples, level, evidence.plan.request.seed, early)
-    low, high = (None, None) if effect is None else (effect.low, effect.high)
+    low, high = (None, None) if effect is None else _inside(effect, question)
     return Level(evidence.study, question.metric, contender, value, low, high, level, n, method)
+
+
+def _inside(effect: Effect, question: Question) -> tuple[float, float]:
+    """The ends of an interval, no further than a mean can lie."""
+    if question.bounds is None or question.scale is not Scale.MEAN:
+        return effect.low, effect.high
+    least, most = question.bounds
+    return max(least, effect.low), min(most, effect.high)
 
 
 _Measured = tuple[float, Effect | None, int, str]
@@ -104,9 +113,7 @@ def _measured(question: Question, samples: Samples, level: float, seed: int, ear
         return float(np.median(sample.values)), found, len(sample.units), "order statistics"
     if early is not None:
         return _read_early(question, sample.values, level, early)
-    if len(samples) > 1:
-        return _over_seeds(question, samples, level, seed)
-    return _proportion(sample, level) if question.scale is Scale.PROPORTION else _mean(question, sample, level, seed)
+    return _averaged(question, samples, level, seed)
 
 
 def _fact(value: float, level: float) -> _Measured:
@@ -127,6 +134,34 @@ def median_interval(values: Array, level: float) -> Effect | None:
     if rank < 1:
         return None
     return Effect(float(np.median(ordered)), float(ordered[rank - 1]), float(ordered[n - rank]), level)
+
+
+def _averaged(question: Question, samples: Samples, level: float, seed: int) -> _Measured:
+    """A proportion or a mean over all units, of one seed or of several."""
+    sample = samples[min(samples)][question.metric]
+    if (end := _one_end(question, samples)) is not None:
+        return _at_the_end(question, end, len(sample.units), level)
+    if len(samples) > 1:
+        return _over_seeds(question, samples, level, seed)
+    return _proportion(sample, level) if question.scale is Scale.PROPORTION else _mean(question, sample, level, seed)
+
+
+def _one_end(question: Question, samples: Samples) -> float | None:
+    """The bound at which every value of every seed lies; None where there is none."""
+    if question.bounds is None or question.scale is not Scale.MEAN:
+        return None
+    seen = np.concatenate([parts[question.metric].values for parts in samples.values()])
+    return next((end for end in question.bounds if bool((seen == end).all())), None)
+
+
+def _at_the_end(question: Question, end: float, n: int, level: float) -> _Measured:
+    """All n units lie at one bound. Of all distributions with the same mean the one on the two bounds alone shows that
+    most often, so that Clopper and Pearson's bound for n of n, 1 - ((1 - level) / 2)^(1/n), holds for any."""
+    assert question.bounds is not None
+    least, most = question.bounds
+    reach = (most - least) * (1 - ((1 - level) / 2) ** (1 / n))
+    low, high = (end, end + reach) if end == least else (end - reach, end)
+    return end, Effect(end, low, high, level), n, "exact, every unit at one bound"
 
 
 def _mean(question: Question, sample: Sample, level: float, seed: int) -> _Measured:

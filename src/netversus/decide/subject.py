@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from netversus.plan import Plan
 from netversus.store import RunStore
@@ -10,13 +11,15 @@ from netversus.store import RunStore
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A run, and the two contenders that a gate speaks of, by name. `level` is the gate's confidence level."""
+    """A run, and the two contenders that a gate speaks of, by name. `level` is the gate's confidence level.
+    `thresholds` are those of the security verdict that differ from its own (`threats.asked_of`)."""
 
     store: RunStore
     plan: Plan
     candidate: str
     baseline: str
     level: float
+    thresholds: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

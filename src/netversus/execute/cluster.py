@@ -18,10 +18,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from netversus.errors import ClusterError, MissingExtraError, NetversusError, without_credentials
-from netversus.execute.executor import Placement
+from netversus.execute.executor import ADDRESS, Placement
 from netversus.execute.listener import Listener
 from netversus.execute.passes import Pass, passes
 from netversus.execute.worker import run_pass
@@ -38,6 +39,13 @@ POLL_SECONDS: Final = 0.5
 LOST_SECONDS: Final = 30.0  # without a scheduler
 LOOPBACK: Final = "127.0.0.1"
 ACCELERATOR: Final = "accelerator"
+OURS: Final = ("workers", "local-cluster", "queue")  # places whose workers are started here, each with an accelerator
+
+
+# A scheduler and its workers serve their state over HTTP, dashboard or not: to nobody else.
+HTTP_OPTIONS: Final = ("--no-dashboard", "--dashboard-address", f"{LOOPBACK}:0")
+# Of a worker in a job. The queue watches over its memory: Dask would let a worker rest that has torch loaded.
+JOB_OPTIONS: Final = ("--resources", f"{ACCELERATOR}=1", "--memory-limit", "0", *HTTP_OPTIONS)
 
 
 def execute_on(place: Placement, plan: Plan, store: RunStore, listener: Listener) -> None:
@@ -50,7 +58,7 @@ def execute_on(place: Placement, plan: Plan, store: RunStore, listener: Listener
     """
     with ExitStack() as stack:
         client = stack.enter_context(_client(place))
-        _Coordinator(client, plan, store, listener).run()
+        _Coordinator(client, plan, store, listener, ours=place.where in OURS).run()
 
 
 @contextmanager
@@ -92,16 +100,19 @@ def _target(place: Placement, stack: ExitStack) -> Any:
     if place.where == "file":
         return _from_file(place.target)
     if place.where == "queue":
-        return stack.enter_context(_queue_cluster(place))
+        return stack.enter_context(_queue_cluster(place, stack))
     return stack.enter_context(local_cluster(place.workers))
 
 
 def _from_file(path: str) -> str:
-    """The address in a scheduler file."""
+    """The address in a scheduler file. One that holds a password is none, and must not come into an error line."""
     try:
-        return str(json.loads(Path(path).read_text())["address"])
-    except (ValueError, KeyError, OSError) as error:
+        address = str(json.loads(Path(path).read_text())["address"])
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise ClusterError(f"{path} is not a scheduler file: {error}", hint="dask scheduler writes it") from None
+    if not ADDRESS.fullmatch(address):
+        raise ClusterError(f"the address in {path} is not like tcp://host:8786", hint="dask scheduler writes it")
+    return address
 
 
 def local_cluster(workers: int) -> Any:
@@ -151,15 +162,58 @@ def _accelerators() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _queue_cluster(place: Placement) -> Any:
-    """Jobs of a queueing system, set up by the user's own dask-jobqueue configuration."""
+def _queue_cluster(place: Placement, stack: ExitStack) -> Any:
+    """Jobs of a queueing system, set up by the user's own dask-jobqueue configuration.
+
+    Each job has one process and one accelerator, so that it runs one pass at a time. Jobs come from other machines, so
+    that the scheduler is open to the network: whoever has not this run's own certificate is turned away, because what
+    a scheduler is sent is run. It lies where the jobs of this user find it, for as long as the block lasts.
+    """
     try:
+        import cryptography  # noqa: F401  the certificate
+        from dask import config
         from dask_jobqueue import PBSCluster, SLURMCluster
-    except ImportError:
-        raise MissingExtraError("dask-jobqueue", "cluster", f"running on {place.target}") from None
-    cluster = {"slurm": SLURMCluster, "pbs": PBSCluster}[place.target]()
-    cluster.scale(place.workers)
+    except ImportError as error:
+        package = "cryptography" if error.name == "cryptography" else "dask-jobqueue"
+        raise MissingExtraError(package, "cluster", f"running on {place.target}") from None
+    theirs = config.get(f"jobqueue.{place.target}")
+    asked = theirs["shared-temp-directory"]
+    shared = Path(os.path.expandvars(asked)).expanduser() if asked else _private_folder()
+    folder = stack.enter_context(TemporaryDirectory(prefix="certificate-", dir=shared))
+    cluster = {"slurm": SLURMCluster, "pbs": PBSCluster}[place.target](
+        processes=1,
+        worker_extra_args=[*(theirs["worker-extra-args"] or ()), *JOB_OPTIONS],
+        scheduler_options={
+            "dashboard": False,
+            "dashboard_address": f"{LOOPBACK}:0",
+            **(theirs["scheduler-options"] or {}),
+        },
+        security=_certificate(Path(folder)),
+        silence_logs=logging.CRITICAL,
+    )
+    cluster.scale(jobs=place.workers)
     return cluster
+
+
+def _certificate(folder: Path) -> Any:
+    """A key made for this run alone, as files that only this user can read, which all sides have to show."""
+    from distributed.security import Security
+
+    made = Security.temporary()
+    files = {}
+    for name in ("tls_ca_file", "tls_client_key", "tls_client_cert"):
+        files[name] = str(folder / name)
+        (folder / name).write_text(getattr(made, name))
+    for role in ("scheduler", "worker"):
+        files |= {f"tls_{role}_{kind}": files[f"tls_client_{kind}"] for kind in ("key", "cert")}
+    return Security(require_encryption=True, **files)
+
+
+def _private_folder() -> Path:
+    """A folder of this user's home, which the machines of a queue share."""
+    folder = Path.home() / ".netversus"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 @contextmanager
@@ -184,6 +238,7 @@ class _Coordinator:
     plan: Plan
     store: RunStore
     listener: Listener
+    ours: bool = False
     topic: str = field(default_factory=lambda: f"netversus-{uuid.uuid4().hex}")
     events: queue.Queue[tuple[str, Any]] = field(default_factory=queue.Queue)
     waiting: deque[Pass] = field(default_factory=deque)
@@ -192,6 +247,7 @@ class _Coordinator:
     told: set[str] = field(default_factory=set)
     total: int = 0
     begun: int = 0
+    lonely: float | None = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Until nothing waits and nothing runs."""
@@ -252,8 +308,9 @@ class _Coordinator:
         future.add_done_callback(lambda done: self.events.put(("done", done.key)))
 
     def _has_resources(self) -> bool:
+        """Whether a pass may ask for an accelerator: a job that is still in its queue will have one."""
         workers = self._workers().values()
-        return bool(workers) and all(ACCELERATOR in worker.get("resources", {}) for worker in workers)
+        return self.ours or (bool(workers) and all(ACCELERATOR in worker.get("resources", {}) for worker in workers))
 
     def _hear(self) -> None:
         """The next event; or, when there is none for long, whether the cluster is still there."""
@@ -263,6 +320,7 @@ class _Coordinator:
                 kind, what = self.events.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 if self.client.status == "running":
+                    self._mind_absence()
                     return
                 if time.monotonic() > patience or self.client.status == "closed":
                     raise ClusterError(
@@ -275,6 +333,14 @@ class _Coordinator:
             elif what in self.running:
                 self._settle(*self.running.pop(what))
             return
+
+    def _mind_absence(self) -> None:
+        """Say once that nobody is there to do the work: jobs may be queued for hours, or have been forgotten."""
+        if self.lonely is None or self._workers():
+            self.lonely = None
+        elif time.monotonic() - self.lonely > LOST_SECONDS:
+            self.lonely = None
+            self.listener.noted("the cluster has no worker yet; the passes wait for one")
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         """Pass on what a worker told."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from netversus.errors import OptionError, nearest
 
 Where = Literal["here", "workers", "local-cluster", "scheduler", "file", "queue"]
 QUEUES = ("slurm", "pbs")
-_ADDRESS = re.compile(r"(tcp|tls|ucx)://[^\s@]+:\d+")
+ADDRESS: Final = re.compile(r"(tcp|tls|ucx)://[^\s@]+:\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def placement(on: str = "", workers: int = 0) -> Placement:
         return Placement("queue", on, workers or 2)
     if workers:
         raise OptionError("--workers goes with local worker processes, local-cluster, slurm or pbs", hint=f"not {on}")
-    if _ADDRESS.fullmatch(on):
+    if ADDRESS.fullmatch(on):
         return Placement("scheduler", on)
     if on.endswith(".json"):
         return Placement("file", on)

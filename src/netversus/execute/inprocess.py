@@ -224,7 +224,7 @@ def _reason(error: BaseException) -> str:
         return "out of memory: " + (str(error).splitlines()[0] if str(error) else "the system had none left")
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full: {error}"
-    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+    if isinstance(error, OSError) and error.errno in (errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG):
         return f"cannot write: {error}"
     lines = str(error).splitlines()
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

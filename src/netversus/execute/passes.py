@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from netversus.records import Cell
+
+MOST_NAMES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,8 @@ class Pass:
     @property
     def label(self) -> str:
         """A line for people."""
-        names = ", ".join(name for cell in self.cells for name in cell.contenders)
-        return f"{self.study} of {names}" + (f", seed {self.cells[0].seed}" if self.cells[0].seed else "")
+        names = [name for cell in self.cells for name in cell.contenders]
+        return f"{self.study} of {first_names(names)}" + (f", seed {self.cells[0].seed}" if self.cells[0].seed else "")
 
     @property
     def seconds(self) -> float:
@@ -34,6 +37,12 @@ class Pass:
     def alone(self) -> tuple[Pass, ...]:
         """One pass a cell: how the work goes on when a cell spoils it for the others."""
         return tuple(Pass((cell,)) for cell in self.cells)
+
+
+def first_names(names: Sequence[str]) -> str:
+    """Names in a line: all while they are few, else the first and how many more."""
+    rest = len(names) - MOST_NAMES
+    return ", ".join(names) if rest <= 1 else f"{', '.join(names[:MOST_NAMES])} and {rest} more"
 
 
 def passes(cells: Sequence[Cell], done: Callable[[Cell], bool]) -> tuple[Pass, ...]:

@@ -160,8 +160,12 @@ class ObjectFiles(Files):
         return time if time.tzinfo else time.replace(tzinfo=UTC)
 
     def _beat(self, mark: bytes, ended: threading.Event) -> None:
+        """Until the hold ends, or another process has taken it: this one was asleep for too long, and must not take it
+        back."""
         while not ended.wait(BEAT_SECONDS):
             with suppress(OSError):
+                if self.exists(HOLD) and self.read(HOLD) != mark:
+                    return
                 self.write(HOLD, mark)
 
     def _path(self, name: str) -> str:

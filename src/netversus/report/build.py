@@ -8,6 +8,7 @@ from pathlib import Path
 
 from netversus import __version__
 from netversus.decide.levels import levels_of, simultaneous_level
+from netversus.decide.security import security_verdicts
 from netversus.errors import NetversusError
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Exhibit, Text
@@ -19,6 +20,7 @@ from netversus.report.flips import flips
 from netversus.report.headline import headline, reasons
 from netversus.report.raw import raw_csv
 from netversus.report.rerun import rerun_command
+from netversus.report.security_section import security_exhibits
 from netversus.report.soundness import flaw
 from netversus.report.view import ReportView, Section
 from netversus.retelling import finding_told, outcome_told, plan_told
@@ -61,6 +63,7 @@ def build_view(store: RunStore, findings: Sequence[Finding]) -> ReportView:
         cuts=plan.cuts,
         margins=dict(plan.request.margins),
         baseline=plan.baseline,
+        security=_security(store, plan),
     )
 
 
@@ -102,6 +105,15 @@ def _exhibits(study: Study | None, evidence: StudyEvidence, name: str) -> Iterat
         words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
         why = " ".join(words.split())
         yield Text(say("Further tables and charts of {name} could not be made: {why}", name=name, why=why))
+
+
+def _security(store: RunStore, plan: Plan) -> tuple[Exhibit, ...]:
+    """The security verdict at the run's own level, as far as it can be told; a note in its place else."""
+    try:
+        return security_exhibits(security_verdicts(store, plan, plan.request.level))
+    except Exception as error:  # noqa: BLE001 -- what a study keeps may be damaged, or of another version
+        words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
+        return (Text(say("The security verdict could not be made: {why}", why=" ".join(words.split()))),)
 
 
 def _method(study: Study | None) -> str:

@@ -1,4 +1,5 @@
-"""What a report tells beside its studies: the questions that readers come with, and claims held against the run."""
+"""What a report tells beside its studies: the security verdict, the questions that readers come with, and claims held
+against the run."""
 
 from __future__ import annotations
 
@@ -25,11 +26,13 @@ class Chapter:
 
 
 def chapters(view: ReportView) -> tuple[Chapter, ...]:
-    """Those that have anything to show, in the order of the report; none for a run without a finding."""
+    """Those that have anything to show, in the order of the report; questions and claims need a finding."""
     return tuple(chapter for chapter in _chapters(view) if chapter.exhibits)
 
 
 def _chapters(view: ReportView) -> Iterator[Chapter]:
+    security = say("The security test, threat by threat")
+    yield Chapter("security", say("Security"), security, view.security)
     if not view.findings:
         return
     questions = say("Four questions, answered by this run")

@@ -31,9 +31,14 @@ def claims_exhibits(findings: Sequence[Finding], data: DataCard, level: float = 
 
     `level` is the run's confidence level.
     """
+    judgements = claims_judged(findings, data, level)
+    return judgement_exhibits(judgements) if judgements else ()
+
+
+def claims_judged(findings: Sequence[Finding], data: DataCard, level: float = 0.95) -> tuple[Judgement, ...]:
+    """What comes of each of the built-in article's claims; nothing where none of them is about the run's contenders."""
     judgements = audit(article(), Measured(tuple(findings), data, level=level), published_figures())
-    measured = any(judgement.measured.evidence for judgement in judgements)
-    return judgement_exhibits(judgements) if measured else ()
+    return tuple(judgements) if any(judgement.measured.evidence for judgement in judgements) else ()
 
 
 def judgement_exhibits(judgements: Sequence[Judgement]) -> tuple[Exhibit, ...]:

@@ -34,7 +34,10 @@ _TASKS: tuple[tuple[str, str, str], ...] = (
 """Task, study, and the metric that answers for it; empty: the study's primary question, or its first."""
 
 _PERFORMANCE = ("accuracy", "speed", "training", "transfer", "scaling", "factors", "structure")
-_SECURITY = (template("artifact"), template("adversarial"), template("poisoning"), template("corruption"))
+_SECURITY = (
+    *(template("artifact"), template("adversarial"), template("poisoning"), template("corruption")),
+    template("privacy"),
+)
 
 
 @dataclass(frozen=True, slots=True)

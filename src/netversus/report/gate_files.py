@@ -69,10 +69,11 @@ def _shown(judged: Judged) -> Callable[[float], str]:
 
 def json_text(gate: Gate) -> str:
     """The gate as JSON; numbers are in the metrics' stored units."""
-    return json.dumps(_document(gate), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(document(gate), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
 
-def _document(gate: Gate) -> dict[str, Any]:
+def document(gate: Gate) -> dict[str, Any]:
+    """The gate as plain values."""
     return {
         "schema": SCHEMA_VERSION,
         "run": one_line(gate.run),
@@ -82,11 +83,12 @@ def _document(gate: Gate) -> dict[str, Any]:
         "exit_code": gate.exit_code,
         "level": gate.level,
         "failing_level": gate.failing_level,
-        "conditions": [_row(each) for each in gate.judged],
+        "conditions": [row(each) for each in gate.judged],
     }
 
 
-def _row(judged: Judged) -> dict[str, Any]:
+def row(judged: Judged) -> dict[str, Any]:
+    """A judged condition as plain values."""
     return {
         "condition": judged.condition.text,
         "study": judged.condition.study,
@@ -133,18 +135,26 @@ _ENDINGS = {
 }
 
 
-def junit(gate: Gate, now: datetime | None = None) -> bytes:
-    """The gate as JUnit XML in UTF-8: a suite a gate, a test case a condition. `now` is when it was judged."""
+def junit(*gates: Gate, now: datetime | None = None) -> bytes:
+    """Gates as JUnit XML in UTF-8: a suite a gate, a test case a condition. `now` is when they were judged."""
     stamp = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
-    tags = [_ENDINGS[each.state].tag for each in gate.judged if each.state in _ENDINGS]
     root = ET.Element("testsuites")
+    for place, gate in enumerate(gates):
+        _suite(root, place, gate, stamp)
+    ET.indent(root, " ")
+    text: str = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+
+
+def _suite(root: ET.Element, place: int, gate: Gate, stamp: str) -> None:
+    tags = [_ENDINGS[each.state].tag for each in gate.judged if each.state in _ENDINGS]
     suite = ET.SubElement(
         root,
         "testsuite",
         {
-            "name": one_line(f"{gate.candidate} against {gate.baseline}"),
+            "name": one_line(gate.title),
             "package": "netversus.gate",
-            "id": "0",
+            "id": str(place),
             "timestamp": stamp,
             "hostname": "localhost",
             "tests": str(len(gate.judged)),
@@ -160,9 +170,6 @@ def junit(gate: Gate, now: datetime | None = None) -> bytes:
         _test_case(suite, each)
     ET.SubElement(suite, "system-out").text = sentence(gate)
     ET.SubElement(suite, "system-err")
-    ET.indent(root, " ")
-    text: str = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
 
 
 def _test_case(suite: ET.Element, judged: Judged) -> None:
@@ -183,7 +190,7 @@ def _why(judged: Judged) -> str:
 def summary(gate: Gate) -> str:
     """The gate in GitHub-flavoured Markdown."""
     lines = [
-        f"### {_SIGNS[gate.state]} {markdown_text(gate.candidate)} against {markdown_text(gate.baseline)}",
+        f"### {_SIGNS[gate.state]} {markdown_text(gate.title)}",
         "",
         markdown_text(sentence(gate)),
         "",
@@ -196,19 +203,19 @@ def summary(gate: Gate) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def write_junit(gate: Gate, path: Path) -> None:
+def write_junit(path: Path, *gates: Gate) -> None:
     """Write the JUnit XML, whole or not at all.
 
     Raises:
         RunFolderError: the file cannot be written.
     """
     try:
-        write_atomic(path, junit(gate))
+        write_atomic(path, junit(*gates))
     except OSError as error:
         raise RunFolderError(f"cannot write {path}: {error.strerror or error}", hint="name another place") from None
 
 
-def append_summary(gate: Gate, path: Path) -> None:
+def append_summary(path: Path, *gates: Gate) -> None:
     """Append the Markdown: a job's steps share one file.
 
     Raises:
@@ -216,6 +223,6 @@ def append_summary(gate: Gate, path: Path) -> None:
     """
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(summary(gate))
+            file.write("".join(map(summary, gates)))
     except OSError as error:
         raise RunFolderError(f"cannot write {path}: {error.strerror or error}", hint="name another place") from None

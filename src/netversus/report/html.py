@@ -199,6 +199,7 @@ def _environment() -> Environment:
         "finding_sign": _finding_sign,
         "command": _command,
         "unbroken": _unbroken,
+        "whole": _whole,
         "verdict_first": _verdict_first,
     }
     environment.globals |= {
@@ -239,6 +240,11 @@ def _unbroken(sentence: str) -> str:
     return re.sub(r"(?<=\d) (?=%)", "\u00a0", sentence)
 
 
+def _whole(sentence: str) -> Markup:
+    """A sentence of ours in which no line ends within a name like top-1."""
+    return Markup(re.sub(r"\b[a-z]+-\d+\b", r'<span class="word">\g<0></span>', str(escape(legible(sentence)))))  # noqa: S704 -- escaped
+
+
 def _parts(name: str) -> list[str]:
     """A name in parts, between which it may be wrapped; a short one is whole."""
     shown = one_line(name)
@@ -259,8 +265,8 @@ def _command(command: str) -> Markup:
 
 def _verdict_first(headline: str) -> Markup:
     """The headline with its advice strong, and less weight on what follows the colon."""
-    advice, colon, rest = _unbroken(legible(headline)).partition(": ")
-    return Markup("{}{}<span class='rest'>{}</span>").format(advice, colon, rest) if colon else escape(advice)
+    advice, *rest = re.split(r"(?<=: )|(?<=：)", _unbroken(legible(headline)), maxsplit=1)
+    return Markup("{}<span class='rest'>{}</span>").format(advice, rest[0]) if rest else escape(advice)
 
 
 def _by_name(names: Sequence[str]) -> Callable[[str], Markup]:

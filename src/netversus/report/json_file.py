@@ -4,8 +4,12 @@ Keys are the names of the records' fields (`netversus.records`). A number that i
 character that no encoding can write (in a file name that is not UTF-8) is an escape. A picture's bytes are given as
 their SHA-256 and their number; the raw observations are in the run folder. Nothing else is changed.
 
+`claims` holds the article's claims with verdicts and evidence, in the form of `netversus audit --out x.json`; `faq`
+holds the article's four questions with their answers. Both are empty where the run has nothing to say of them.
+
 Schema history
     1   the first.
+    2   `claims`, `faq` and `security` were added.
 """
 
 from __future__ import annotations
@@ -17,9 +21,14 @@ from hashlib import sha256
 from math import isfinite
 from typing import Any
 
+from netversus.claims.document import as_document
+from netversus.exhibits import Exhibit
+from netversus.report.claims_section import claims_judged
+from netversus.report.faq import answers, answers_document
 from netversus.report.view import ReportView, Section
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_APART = ("sections", "observations", "security")
 
 
 def render(view: ReportView) -> str:
@@ -29,12 +38,15 @@ def render(view: ReportView) -> str:
 
 def document(view: ReportView) -> dict[str, Any]:
     """The same as plain Python values."""
-    parts = {name: value for name, value in _fields(view).items() if name not in ("sections", "observations")}
+    parts = {name: value for name, value in _fields(view).items() if name not in _APART}
     places = iter(range(len(view.findings)))
     sections = [_section(section, [next(places) for _ in section.findings]) for section in view.sections]
     return {
         "schema": SCHEMA_VERSION,
         **{str(name): _plain(value) for name, value in parts.items()},
+        "security": _exhibits(view.security),
+        "claims": _plain(as_document(claims_judged(view.findings, view.data, view.level))),
+        "faq": _plain(answers_document(answers(view.findings, view.data))) if view.findings else [],
         "findings": _plain(view.findings),
         "sections": sections,
     }
@@ -42,8 +54,11 @@ def document(view: ReportView) -> dict[str, Any]:
 
 def _section(section: Section, places: list[int]) -> dict[str, Any]:
     cells = [{"cell": _plain(cell), "outcome": _plain(outcome)} for cell, outcome in section.cells]
-    exhibits = [{"type": type(e).__name__.lower(), **_plain(e)} for e in section.exhibits]
-    return {**_plain(_fields(section)), "findings": places, "cells": cells, "exhibits": exhibits}
+    return {**_plain(_fields(section)), "findings": places, "cells": cells, "exhibits": _exhibits(section.exhibits)}
+
+
+def _exhibits(exhibits: Sequence[Exhibit]) -> list[dict[str, Any]]:
+    return [{"type": type(exhibit).__name__.lower(), **_plain(exhibit)} for exhibit in exhibits]
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -58,6 +58,12 @@ class Shown:
         """Three digits and the unit."""
         return f"{digits(number / self.factor)} {self.unit}".rstrip()
 
+    def seen(self, number: float) -> str:
+        """The same for readers alone: what is counted one by one is whole, and large numbers are parted."""
+        if self.factor == 1.0 and self.unit != "%" and float(number).is_integer():
+            return f"{number:,.0f} {self.unit}".replace("-", MINUS).rstrip()
+        return self.text(number)
+
 
 def shown(axis: Axis) -> Shown:
     """The unit in which an axis' levels are read best: the largest that leaves the largest of them above one."""
@@ -123,7 +129,7 @@ def _axis(axis: Axis, field: Field, priorities: Priorities) -> dict[str, Any]:
         "atLeast": axis.question.direction is Direction.HIGHER,
         "factor": unit.factor,
         "unit": unit.unit,
-        "seen": ["–" if each is None else unit.text(each.value) for each in levels],
+        "seen": ["–" if each is None else unit.seen(each.value) for each in levels],
     }
 
 

@@ -14,6 +14,7 @@ from netversus.report.scorecard import NOTHING
 from netversus.report.svg.scale import number_text, number_texts
 
 _SHORT = 24  # characters
+_LONG = 48  # characters of a cell that a phone cannot show beside others
 MOST_ROWS = 500  # of one table in a report for people; the JSON holds all
 
 
@@ -30,6 +31,11 @@ class TextTable:
     def short(self) -> tuple[bool, ...]:
         """Which columns hold only short texts, which are better not wrapped."""
         return tuple(all(len(row[i]) <= _SHORT for row in self.rows) for i in range(len(self.columns)))
+
+    @property
+    def wordy(self) -> bool:
+        """Whether its cells hold sentences, three columns or more: on a phone they are read one below the other."""
+        return len(self.columns) > 2 and any(len(cell) > _LONG for row in self.rows for cell in row)
 
 
 def table_text(table: Table) -> TextTable:

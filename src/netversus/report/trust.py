@@ -182,7 +182,22 @@ def ending_word(kind: str) -> str:
 def settings_text(section: Section) -> str:
     """The options of a study, as its first cell has them: all cells of a plan share them."""
     options = section.cells[0][0].options if section.cells else {}
-    return in_a_row(f"{name.replace('_', ' ')} {value}" for name, value in options.items() if value is not None)
+    return in_a_row(
+        f"{name.replace('_', ' ')} {_setting(value)}" for name, value in options.items() if value is not None
+    )
+
+
+def _setting(value: object) -> str:
+    """An option's value in words; a number with four digits, as nobody sets more."""
+    if isinstance(value, bool):
+        return say("yes") if value else say("no")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Sequence | Mapping) and not value:
+        return say("none")
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return listed([_setting(each) for each in value])
+    return str(value)
 
 
 def contender_rows(cards: Sequence[ContenderCard]) -> Iterator[Attribute]:
@@ -219,11 +234,21 @@ def _shape(steps: Preprocessing) -> Iterator[str]:
 def data_rows(data: DataCard) -> Iterator[tuple[str, str]]:
     """What the data are: (label, words)."""
     yield say("named as"), data.spec
-    yield say("images"), in_a_row(f"{count:,} {split}" for split, count in data.splits.items())
-    names = f"{in_a_row(data.classes[:20])}{' …' if len(data.classes) > 20 else ''}"
-    yield say("classes"), say("{n}: {names}", n=f"{len(data.classes):,}", names=names)
+    for label, counts in (
+        (say("images"), data.splits),
+        (say("pictures with boxes"), data.frames),
+        (say("sequences with tracks"), data.sequences),
+    ):
+        if counts:
+            yield label, in_a_row(f"{count:,} {split}" for split, count in counts.items())
+    for label, classes in ((say("classes"), data.classes), (say("classes of boxes"), data.box_classes)):
+        if classes:
+            names = f"{in_a_row(classes[:20])}{' …' if len(classes) > 20 else ''}"
+            yield label, say("{n}: {names}", n=f"{len(classes):,}", names=names)
     if data.image_size:
         yield say("image size"), f"{data.image_size} px"
+    if data.frame_side:
+        yield say("side of pictures with boxes"), f"{data.frame_side:,} px"
     if data.factors:
         yield say("recorded factors"), in_a_row(data.factors)
     if data.notes:

@@ -45,7 +45,8 @@ class ReportView:
     fit it. `margins` are those that the user set ("study.metric" -> margin). `created` is ISO 8601, UTC. `rerun` is
     the command that measures all of it again. `baseline` names the contender that the others are compared with,
     empty where every pair is. `observations` holds the raw numbers as CSV where they are few, and is empty where they
-    are many: they lie in the run folder.
+    are many: they lie in the run folder. `security` is the security verdict, empty where no study of the run asks about
+    security.
     """
 
     run_id: str
@@ -70,6 +71,7 @@ class ReportView:
     margins: Mapping[str, float] = field(default_factory=dict)
     baseline: str = ""
     observations: str = ""
+    security: tuple[Exhibit, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:

@@ -27,7 +27,7 @@ from netversus.statistics.bootstrap import (
     two_way_bootstrap,
 )
 from netversus.statistics.equivalence import decide
-from netversus.statistics.estimators import Estimator, estimator
+from netversus.statistics.estimators import Estimator, difference_of, estimator
 from netversus.statistics.means import paired_bootstrap, paired_t, rule_of_three, t_is_safe
 from netversus.statistics.pairing import Paired, Sample, fraction, pair
 from netversus.statistics.permutation import FEW, SignFlip, exchange_test, sign_flip, units_needed
@@ -293,7 +293,7 @@ def _aggregate(
     if n < units_needed(1 - level):
         return measured
     draws = bootstrap(
-        lambda w: function(inputs_b, w) - function(inputs_a, w),
+        difference_of(function, inputs_a, inputs_b),
         len(units),
         draws=draws_for(level),
         seed=seed,

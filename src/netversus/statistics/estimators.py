@@ -44,6 +44,25 @@ def expected_calibration_error(inputs: Mapping[str, Any], weights: Array) -> Arr
     return np.asarray(np.abs(weights @ _spread_out(index, gap)).sum(axis=-1) / weights.sum(axis=-1))
 
 
+def difference_of(function: Estimator, a: Mapping[str, Any], b: Mapping[str, Any]) -> Callable[[Array], Array]:
+    """`f(b, weights) - f(a, weights)` as a function of weights of shape (k, n), for a bootstrap that asks it again and
+    again.
+
+    The ECE is a function of weighted sums: the bins are laid out once, and the sums of both contenders are one product.
+    That halves its time; every other estimator is asked twice.
+    """
+    if function is not expected_calibration_error:
+        return lambda weights: function(b, weights) - function(a, weights)
+    once = np.ones(len(_input(b, "top1")))
+    columns = np.hstack([_spread_out(*_binned(b, once)), _spread_out(*_binned(a, once)), once[:, None]])
+
+    def difference(weights: Array) -> Array:
+        sums = np.abs(weights @ columns)
+        return np.asarray((sums[:, :BINS].sum(axis=1) - sums[:, BINS:-1].sum(axis=1)) / sums[:, -1])
+
+    return difference
+
+
 def debiased_squared_calibration_error(inputs: Mapping[str, Any], weights: Array) -> Array:
     """Mean squared calibration error, in the Brier score's unit, without its upward bias.
 

@@ -10,8 +10,10 @@ from lab.attacks.linear import answers, grey_images, linear, victim_of
 from netversus.lab.attacks.budget import Budget
 from netversus.lab.attacks.cascade import cascade
 from netversus.lab.attacks.draws import keys_of
+from netversus.lab.attacks.losses import difference
 from netversus.lab.attacks.symptoms import symptoms
 from netversus.lab.attacks.threat import Threat
+from netversus.lab.attacks.victim import AVERAGED
 
 N = 16
 CURVE = (0.25, 1.0, 4.0)
@@ -93,3 +95,98 @@ def test_a_constant_answer_survives_the_largest_eps_and_is_told_so(norm):
         victim_of(Stubborn()), IMAGES, labels, Threat(norm, 0.05), Budget(steps=4, queries=20), KEYS, curve=CURVE
     )
     assert found.right_at_large == N
+
+
+# A contender built to trip each of the others
+
+
+class _Loud(nn.Module):
+    """So sure of itself that the cross-entropy is 0 to the last bit, and its gradient with it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = linear()
+
+    def forward(self, images):
+        return 1e6 * self.inner(images)
+
+
+def test_a_loss_on_a_plateau_is_seen_and_the_ratio_of_logits_climbs_where_it_cannot():
+    found = seen(_Loud())
+    assert found.loss_stuck > N / 2
+    result = cascade(victim_of(_Loud()), IMAGES, LABELS, THREAT, BUDGET, KEYS, attacks=("apgd-ce", "apgd-t"))
+    assert int((result.broken_by == 1).sum()) > int((result.broken_by == 0).sum())
+
+
+class _Moat(nn.Module):
+    """Wrong where the mean has risen by an eighth to three eighths of a level; right again, and flat, beyond a half."""
+
+    def forward(self, images):
+        risen = 255 * (images.flatten(1).mean(1) - 0.5)
+        right = 1 - 8 * risen + 16 * (risen - 0.25).relu() - 8 * (risen - 0.5).relu()
+        return torch.stack([right, torch.zeros_like(right)], dim=1)
+
+
+def test_a_larger_eps_that_misses_what_a_smaller_one_found_is_seen():
+    images = IMAGES - IMAGES.flatten(1).mean(1).view(-1, 1, 1, 1) + 0.5
+    labels = torch.zeros(N, dtype=torch.int64)
+    found = symptoms(victim_of(_Moat()), images, labels, THREAT, Budget(steps=2, queries=2), KEYS, curve=(0.25, 4.0))
+    assert found.right_at_eps[0] < found.right_at_eps[1]
+    assert found.lost_by_larger > N / 2
+
+
+class _Locks(nn.Module):
+    """Eighteen pixels that only count once those before them were raised: an attack opens one a step."""
+
+    def forward(self, images):
+        raised = (images.flatten(1)[:, :18] - 0.5) / THREAT.eps
+        opened = (raised.detach() > 0.3).float().cumprod(1)
+        before = torch.cat([torch.ones(len(images), 1), opened[:, :-1]], dim=1)
+        gained = (raised * before).sum(1)
+        return torch.stack([13 - gained, torch.zeros_like(gained)], dim=1)
+
+
+def test_an_attack_that_would_find_more_with_more_steps_is_seen():
+    images, labels = torch.full((N, 3, 8, 8), 0.5), torch.zeros(N, dtype=torch.int64)
+    found = symptoms(victim_of(_Locks()), images, labels, THREAT, BUDGET, KEYS, curve=CURVE)
+    assert found.steps == (4, 8, 16)
+    assert found.right_by_steps[1] - found.right_by_steps[2] > N / 2
+
+
+def test_an_answer_that_changes_by_itself_is_no_success_of_an_attack_and_is_told():
+    class Fickle(nn.Module):
+        def forward(self, images):
+            return torch.rand(len(images), 5) + 0 * images.flatten(1)[:, :5]
+
+    torch.manual_seed(0)
+    labels = torch.zeros(N, dtype=torch.int64)
+    found = symptoms(victim_of(Fickle()), IMAGES, labels, THREAT, Budget(steps=1, queries=2), KEYS, curve=CURVE)
+    assert found.images > 0
+    assert found.changed_at_zero > 0
+    assert found.random_outputs == found.images
+
+
+class _Dropping(nn.Module):
+    """A defence that leaves out three pixels in four, others each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = linear()
+
+    def forward(self, images):
+        return self.inner(images * 4 * (torch.rand_like(images) < 0.25))
+
+
+def test_gradients_of_a_network_that_draws_are_averaged_over_many_passes():
+    torch.manual_seed(0)
+    exact = victim_of(linear()).gradient(IMAGES, LABELS, difference((LABELS + 1) % 5))[0]
+    victim = victim_of(_Dropping())
+    one = victim.gradient(IMAGES, LABELS, difference((LABELS + 1) % 5))[0]
+    victim.average_if_random(IMAGES, victim.exact(IMAGES))
+    many = victim.gradient(IMAGES, LABELS, difference((LABELS + 1) % 5))[0]
+    assert victim.passes == AVERAGED
+    # independent draws: the variance falls as their number
+    assert float((many - exact).square().mean() / (one - exact).square().mean()) == pytest.approx(1 / AVERAGED, rel=0.2)
+    honest = victim_of(linear())
+    honest.average_if_random(IMAGES, honest.exact(IMAGES))
+    assert honest.passes == 1

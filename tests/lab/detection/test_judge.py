@@ -1,4 +1,4 @@
-"""Detections matched by hotcoco and judged by our statistics, beside pycocotools and hotcoco's own TIDE."""
+"""Detections matched and judged by our statistics, beside pycocotools, hotcoco and hotcoco's own TIDE."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from lab.detection.made import boxes, detections, world
-from netversus.errors import MissingExtraError
+from netversus.errors import CellError, MissingExtraError
+from netversus.lab.detection import judge
 from netversus.lab.detection.found import Found, nothing
 from netversus.lab.detection.judge import Truth, evaluator, match
+from netversus.lab.detection.matching import surest
 from netversus.statistics.detections import ERRORS, SIZES, average_precision, gained
 
 
@@ -51,6 +53,31 @@ def test_average_precisions_are_pycocotools_to_the_last_digit(seed: int) -> None
         *(average_precision(matches, size)(ones) for size in SIZES[1:]),
     ]
     assert ours == pytest.approx(stats[:6].tolist(), abs=1e-12)
+
+
+@pytest.mark.parametrize("decimals", [1, 12])
+def test_each_detection_is_matched_as_pycocotools_matches_it(decimals: int) -> None:
+    """At every threshold and size, detection by detection; hotcoco's cells say the same."""
+    truth, found = world(7, pictures=40, decimals=decimals)
+    matches, made = match(truth, found), peer(truth, found)
+    ranges = {tuple(limits): place for place, limits in enumerate(made.params.areaRng)}
+    matched, ignored = np.zeros_like(matches.matched), np.zeros_like(matches.ignored)
+    for theirs in (made.evalImgs, evaluator(truth, found).eval_imgs):
+        for cell in theirs:
+            if cell is not None and len(cell["dtIds"]):
+                area, places = ranges[tuple(cell["aRng"])], np.asarray(cell["dtIds"]) - 1
+                matched[area][:, places] = np.asarray(cell["dtMatches"]) > 0
+                ignored[area][:, places] = cell["dtIgnore"]
+        assert np.array_equal(matched, matches.matched)
+        assert np.array_equal(ignored, matches.ignored)
+    assert matched.any()
+    assert (matched & ignored).any()  # crowds, and other sizes
+
+
+def test_matches_that_do_not_give_hotcocos_average_precision_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judge, "surest", lambda groups, scores, most: surest(groups, -scores, most))
+    with pytest.raises(CellError, match=r"the matches give an AP of 0\.\d+, hotcoco says 0\.\d+: please report this"):
+        match(*world(0))
 
 
 def test_hotcoco_gives_the_same_twelve_figures() -> None:

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from netversus import api
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Table, Text
+from netversus.statistics.pairing import Sample
 from netversus.studies.accuracy.exhibit import exhibit
 from netversus.studies.accuracy.running import DECODING, MEMORY, decoding, memory
 
@@ -89,3 +92,41 @@ def test_memory_that_did_not_suffice_is_told(evidence_of):
     assert isinstance(words, Text)
     assert words.text.startswith("64 images at once did not fit in memory: A was shown 16 at once.")
     assert list(memory(evidence_of({}))) == []
+
+
+def _own_levels(card, right: list[float], *, early: bool) -> Table:
+    """The table of one contender's own top-1."""
+    seen = Sample(tuple(f"{i}" for i in range(len(right))), np.array(right))
+    evidence = SimpleNamespace(
+        contenders=[card], seeds=[0], data=SimpleNamespace(classes=tuple("0123456789")), stops_early=early,
+        series=lambda _name, metric, _seed=None: seen if metric == "top1" else None,
+        artifact=lambda *_: None,
+    )  # fmt: skip
+    return next(each for each in exhibit(evidence) if isinstance(each, Table))
+
+
+def test_an_own_level_has_the_exact_binomial_interval_and_test(make_card):
+    table = _own_levels(make_card("A"), [1.0] * 30 + [0.0] * 70, early=False)
+    ((_, _, n, level, interval, p),) = table.rows
+    known = binomtest(30, 100, 0.1, alternative="greater")
+    ends = binomtest(30, 100).proportion_ci(0.95, method="exact")
+    assert (n, level) == (100, pytest.approx(30))
+    assert interval == f"[{100 * ends.low:.1f}, {100 * ends.high:.1f}]"
+    assert float(p) == pytest.approx(known.pvalue, rel=0.05)
+
+
+def test_where_the_reading_may_stop_an_own_level_has_a_confidence_sequence_and_no_p(make_card):
+    right = [1.0] * 30 + [0.0] * 70
+    table = _own_levels(make_card("A"), right, early=True)
+    ((_, _, _, _, interval, p),) = table.rows
+    low, high = (float(end) for end in interval.strip("[]").split(", "))
+    fixed = binomtest(30, 100, 0.5).proportion_ci(0.95, method="exact")
+    assert low < 100 * fixed.low
+    assert high > 100 * fixed.high
+    assert p is None
+    assert "confidence sequence" in table.note
+
+
+def test_a_p_that_no_number_is_small_enough_for_is_no_nought(make_card):
+    ((*_, p),) = _own_levels(make_card("A"), [1.0] * 1000, early=False).rows
+    assert p == "< 1e-300"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,15 +15,17 @@ from torch import nn
 
 from netversus.errors import OptionError
 from netversus.exhibits import Gallery, Table, Text
+from netversus.lab.attacks.victim import AVERAGED
 from netversus.lab.bench import Bench
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
+from netversus.lab.evaluation import batches
 from netversus.records import Artifact, Emission, Observations
 from netversus.statistics.pairing import Sample
-from netversus.studies.adversarial import AdversarialOptions
+from netversus.studies.adversarial import STUDY, AdversarialOptions
 from netversus.studies.adversarial import exhibit as shown
 from netversus.studies.adversarial import protocol as names
-from netversus.studies.adversarial.measure import measure
+from netversus.studies.adversarial.measure import Siege, measure
 
 OPTIONS = {
     "images": 24,
@@ -241,3 +244,55 @@ def test_a_setting_that_cannot_be_is_one_clear_line(name, value, words):
 def test_eps_follows_robustbench(side, norm, eps):
     assert names.protocol(AdversarialOptions(norm=norm), side).eps == eps
     assert names.protocol(AdversarialOptions(norm=norm, eps=2), side).eps == 2
+
+
+def test_both_ways_of_the_transfer_are_told_as_counted_by_hand(seen):
+    (table,) = [each for each in shown.exhibit(seen) if isinstance(each, Table) and "Who misleads whom" in each.title]
+    cells = {row[0]: row[1:] for row in table.rows}
+    assert (cells[A][0], cells[B][1]) == (None, None)  # nobody is shown to itself
+    for source, target, told in ((A, B, cells[A][1]), (B, A, cells[B][0])):
+        clean, after = seen.values[target, "clean_top1"], seen.values[target, names.UNDER]
+        right = [unit for unit, value in clean.items() if value]
+        lost = [unit for unit in right if not after[names.under(unit, source)]]
+        assert told == pytest.approx(100 * len(lost) / len(right))
+    assert cells[A][1] > cells[B][0]  # who hides its gradients has none to make a weapon of
+
+
+def test_a_contender_that_only_hides_is_told_by_what_its_double_finds(seen):
+    (table,) = [each for each in shown.exhibit(seen) if isinstance(each, Table) and "Checks" in each.title]
+    row = next(row for row in table.rows if "made on another contender" in str(row[0]))
+    assert not str(row[1 + [A, B].index(A)]).endswith("!")
+    assert str(row[1 + [A, B].index(B)]).endswith("!")
+
+
+def test_reading_ends_once_the_verdict_is_certain(fitted, tmp_path):
+    looks = iter([False, True])
+    bench = replace(bench_of(tmp_path, {A: fitted[A]}, images=24, batch=4), enough=lambda: next(looks))
+    stopped = Seen(bench, measure(bench))
+    assert len(stopped.values[A, "robust_top1"]) == 8
+    assert stopped.artifact(names.CHECKS, A) is not None
+    assert STUDY.sequential is not None
+
+
+class _Dropping(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        return self.inner(images + 0.2 * torch.randn_like(images))
+
+
+def test_a_contender_that_draws_random_numbers_is_attacked_through_their_average_and_named(fitted, tmp_path):
+    torch.manual_seed(0)
+    options = {"images": 4, "steps": 2, "queries": 2, "curve": "", "attacks": "pgd,apgd-ce", "checks": 4}
+    bench = bench_of(tmp_path, {A: _Dropping(fitted[A])}, **options)
+    siege = Siege(bench)
+    batch = next(
+        batches(
+            bench.data.split("test"), np.arange(4), 4, bench.device, preprocessings=[bench.contenders[0].preprocessing]
+        )
+    )
+    list(siege.attacked(batch))
+    assert siege.searches[A].victim.passes == AVERAGED
+    assert json.loads(next(siege.checked(bench.contenders[0])).content)["random_outputs"] > 0

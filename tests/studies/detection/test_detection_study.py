@@ -22,9 +22,11 @@ from netversus.errors import DivergedError
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Chart, Gallery, Table
 from netversus.lab.data.export import export
+from netversus.lab.detection import own
+from netversus.lab.detection.recipe import LOSS, WEIGHTS
 from netversus.records import Artifact, DataCard, Done, Emission, Observations, Progress, Rates, Skipped, Verdict
 from netversus.store import RunStore
-from netversus.studies.detection import ALBUM, DETECTIONS, LOSS, MATCHES, STUDY, TRUTH, WEIGHTS, DetectionOptions
+from netversus.studies.detection import ALBUM, DETECTIONS, MATCHES, STUDY, TRUTH, DetectionOptions
 from netversus.studies.detection import measure as study
 from netversus.studies.detection.exhibit import exhibit
 from netversus.study import Work
@@ -166,28 +168,6 @@ def test_the_same_pictures_of_all_contenders_are_shown_with_their_boxes(compared
     assert kinds == {"right", "wrong", "missed"}
 
 
-@pytest.mark.parametrize(
-    ("record", "said"),
-    [
-        ({"image_id": 10**6}, "is about other data"),
-        ({"category_id": 99}, "record 0: the data have no category with the id 99"),
-        ({"score": float("nan")}, "record 0: the score must be a finite number, got nan"),
-        ({"bbox": [1, 2, -3, 4]}, "record 0: a box has a width and a height of 0 at least"),
-    ],
-)
-def test_results_that_cannot_be_right_are_told_in_one_line(folder, results, tmp_path, record, said):
-    one = {"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5} | record
-    path = tmp_path / "wrong.json"
-    path.write_text(json.dumps([one]))
-    bench = lone_bench(DetectionOptions(), tmp_path, contenders=(), data=f"coco:{folder}", kept={})
-    frames = bench.data.frames["test"]
-    with pytest.raises(study.DataError if hasattr(study, "DataError") else Exception) as caught:
-        study.read_results(path, frames, len(bench.data.card.box_classes))
-    assert said in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 class Trained:
     """The study of one network in a folder, interrupted and gone on with."""
 
@@ -215,8 +195,8 @@ class Trained:
 
 
 def test_a_training_that_was_interrupted_ends_as_one_that_was_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "CHECKPOINT_SECONDS", 0.0)
-    monkeypatch.setattr(study, "SAID_EVERY", 1)
+    monkeypatch.setattr(own, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(own, "SAID_EVERY", 1)
     whole, broken = Trained(tmp_path / "whole"), Trained(tmp_path / "broken")
     whole.run()
     torch.manual_seed(99)

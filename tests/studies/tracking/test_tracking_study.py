@@ -7,24 +7,70 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from lone_bench import Kept, lone_bench
 from netversus import compare
+from netversus.errors import CellError
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Chart, Gallery, Table, Text
 from netversus.lab.data import open_data
 from netversus.lab.data.export import export
-from netversus.lab.tracking.given import disturbed_boxes, with_true_names
+from netversus.lab.detection import own
+from netversus.lab.detection.recipe import LOSS, MADE, WEIGHTS
+from netversus.lab.tracking.association import associate
+from netversus.lab.tracking.given import Shown, disturbed_boxes, with_true_names
 from netversus.lab.tracking.judge import judge
-from netversus.lab.tracking.results import as_text
+from netversus.lab.tracking.results import as_text, from_zip
 from netversus.lab.tracking.tracks import truth_of
-from netversus.records import DataCard, Done, Rates, Skipped, Verdict
+from netversus.records import (
+    Artifact,
+    DataCard,
+    Done,
+    Emission,
+    Failed,
+    Observations,
+    Progress,
+    Rates,
+    Skipped,
+    Verdict,
+)
 from netversus.statistics.tracks import loaded, score
 from netversus.store import RunStore
-from netversus.studies.tracking import RANDOM, STUDY, TRACKED, TRACKS, WAYS, TrackingOptions, file_of
+from netversus.studies.tracking import (
+    CHAIN,
+    CHAIN_MOTION,
+    DETECTIONS,
+    FEWEST_LESSONS,
+    GIVEN,
+    MOTION,
+    OBJECTS,
+    ORACLE_MOTION,
+    RANDOM,
+    STUDY,
+    SWITCHES,
+    TRACKED,
+    TRACKS,
+    WAYS,
+    TrackingOptions,
+    file_of,
+)
+from netversus.studies.tracking import measure as study
 from netversus.studies.tracking.exhibit import exhibit
 from netversus.study import Work
 
 SPEC = "scenes?size=16&train=8&test=8&frame_size=64&frames=1&test_frames=1&sequences=1&test_sequences=7&length=4"
+FEW = SPEC.replace("frames=1&", "frames=6&", 1).replace("test_sequences=7", "test_sequences=2")
+NARROW, WIDE = "py:tiny_nets:narrow", "py:tiny_nets:wide"
+LITTLE = {
+    "samples": 12,
+    "batch": 2,
+    "channels": 8,
+    "width": 16,
+    "regions": 8,
+    "proposals": 16,
+    "least_score": 0.0,  # a detector that has seen next to nothing is sure of nothing
+}
 
 
 @pytest.fixture(scope="module")
@@ -113,41 +159,198 @@ def test_results_of_other_data_end_the_cell_in_one_line(tmp_path):
         assert "is about other data: it has MOT17-02" in store.outcome(cell).error
 
 
-def test_a_network_is_tracked_in_every_way_and_is_told_of_few_sequences(tmp_path):
-    spec = SPEC.replace("test_sequences=7", "test_sequences=2")
-    names = ("py:tiny_nets:narrow", "py:tiny_nets:wide")
-    run = compare(*names, data=spec, studies=["tracking"], out=tmp_path / "run")
+def test_networks_are_tracked_in_every_way_and_told_of_few_sequences(tmp_path):
+    run = compare(NARROW, WIDE, data=FEW, studies=["tracking"], options={"tracking": LITTLE}, out=tmp_path / "run")
     found = evidence(run.path)
-    ways = {way: loaded(found.artifact(file_of(way), names[0])) for way in WAYS}
-    given = {len(counts) for counts in ways.values()}
-    assert given == {2}
-    same = [way for way in WAYS if not way.startswith("oracle") and way not in ("ceiling", "library")]
-    assert len({sum(one.boxes for one in ways[way]) for way in same}) == 1  # the same boxes in all of them
-    perfect = ways["oracle-motion"]
-    assert all(one.boxes == one.objects == one.matched[-1] for one in perfect)
+    ways = {way: loaded(found.artifact(file_of(way), NARROW)) for way in WAYS}
+    assert {len(counts) for counts in ways.values()} == {2}
+    boxes = {way: sum(one.boxes for one in ways[way]) for way in WAYS}
+    assert boxes[GIVEN] == boxes[MOTION] == boxes[RANDOM]
+    assert boxes[TRACKED] == boxes[CHAIN_MOTION] > 0
+    assert boxes[TRACKED] != boxes[GIVEN]
+    assert all(one.boxes == one.objects == one.matched[-1] for one in ways[ORACLE_MOTION])
     finding = next(f for f in run.findings if f.metric == "hota")
+    assert finding.value_a == pytest.approx(float(score("hota", ways[TRACKED], np.ones(2))), abs=1e-9)
     assert finding.verdict is Verdict.UNDECIDED
     assert finding.effect is None
     texts = [each.text for each in exhibit(found) if isinstance(each, Text)]
     assert any("With 2 sequences no difference can be told from chance" in text for text in texts)
-    assert {TRACKED, RANDOM} <= set(ways)
+    assert not any("No detector was trained" in text for text in texts)
+    table, made = (each for each in exhibit(found) if isinstance(each, Table))
+    assert [row[1] for row in table.rows[:4]] == [
+        "its detector's boxes, its features",
+        "its detector's boxes, place alone",
+        "its detector's boxes, the library's tracker",
+        "given boxes, its features",
+    ]
+    assert made.title == "The detectors that were trained here"
+    assert {row[0] for row in made.rows} == {NARROW, WIDE}
 
 
-def test_sequences_in_files_without_labelled_images_can_be_tracked_on(tmp_path):
-    export("scenes?size=64&train=1&test=2&frames=3", tmp_path / "data", layout="mot")
-    names = ("py:tiny_nets:narrow", "py:tiny_nets:wide")
-    run = compare(*names, data=f"mot:{tmp_path / 'data'}", studies=["tracking"], out=tmp_path / "run")
+def test_without_a_detector_the_given_boxes_are_judged_and_it_is_said(tmp_path):
+    options = {"tracking": {"detector": "none"}}
+    run = compare(NARROW, WIDE, data=FEW, studies=["tracking"], options=options, out=tmp_path / "run")
+    found = evidence(run.path)
+    assert all(found.artifact(file_of(way), NARROW) is None for way in (*CHAIN[1:], GIVEN))
+    shown = list(exhibit(found))
+    texts = [each.text for each in shown if isinstance(each, Text)]
+    assert "No detector was trained: the tracks begin with the given boxes, and compare the features alone." in texts
+    (table,) = (each for each in shown if isinstance(each, Table))
+    assert table.rows[0][1] == "given boxes, its features"
+
+
+def test_detectors_that_are_sure_of_nothing_are_named(tmp_path):
+    options = {"tracking": LITTLE | {"least_score": 0.99}}
+    run = compare(NARROW, WIDE, data=FEW, studies=["tracking"], options=options, out=tmp_path / "run")
+    texts = [each.text for each in exhibit(evidence(run.path)) if isinstance(each, Text)]
+    assert any(f"The detectors of {NARROW} and {WIDE} were sure of no box" in text for text in texts)
+
+
+class Tracked:
+    """The study of one network in a folder, interrupted and gone on with."""
+
+    def __init__(self, folder: Path, **options: object) -> None:
+        self.kept: Kept = {}
+        self.numbers: dict[tuple[str, str], float] = {}
+        self.bench = lone(folder, self.kept, **options)
+        self.bench.stored = lambda _, metric: {unit for (one, unit) in self.numbers if one == metric}
+
+    def run(self, what: str = "", until: int = -1) -> None:
+        """The whole study, or until so much of something is done."""
+        emissions = study.measure(self.bench)
+        for emission in emissions:
+            self._seen(emission)
+            if isinstance(emission, Progress) and what and what in emission.what and emission.done == until:
+                emissions.close()
+                return
+
+    def _seen(self, emission: Emission) -> None:
+        if isinstance(emission, Observations):
+            pairs = zip(emission.units, emission.values, strict=True)
+            self.numbers |= {(emission.metric, unit): value for unit, value in pairs}
+        elif isinstance(emission, Artifact):
+            self.kept[emission.contender, emission.name] = emission.content
+
+
+def lone(folder: Path, kept: Kept, seed: int = 0, **options: object):
+    settings = TrackingOptions(**(LITTLE | options))
+    bench = lone_bench(settings, folder, contenders=[NARROW], data=FEW, kept=kept, seed=seed)
+    bench.keep = lambda artifact: kept.update({(artifact.contender, artifact.name): artifact.content})
+    return bench
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(own, "SAID_EVERY", 1)
+        tracked = Tracked(tmp_path_factory.mktemp("whole"))
+        tracked.run()
+    return tracked
+
+
+def test_a_chain_that_was_interrupted_ends_as_one_that_was_not(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(own, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr(own, "SAID_EVERY", 1)
+    broken = Tracked(tmp_path)
+    for what, until in (("steps of the detector", 3), ("steps of the detector", 5), ("sequences tracked", 1)):
+        torch.manual_seed(until)  # a new process would begin with other random numbers
+        broken.run(what, until)
+    assert len([unit for metric, unit in broken.numbers if metric == OBJECTS]) == 1
+    broken.run()
+    assert broken.numbers == whole.numbers
+    assert len([unit for metric, unit in whole.numbers if metric == LOSS]) == LITTLE["samples"] // LITTLE["batch"]
+    assert {metric for metric, _ in whole.numbers} == {LOSS, OBJECTS, SWITCHES}
+    assert broken.kept == whole.kept
+
+
+def test_what_the_detector_found_is_kept_and_gives_the_same_tracks_again(whole):
+    """The boxes by place alone follow from the file, without a network."""
+    texts = from_zip(whole.kept[NARROW, DETECTIONS])
+    counts = loaded(whole.kept[NARROW, file_of(CHAIN_MOTION)])
+    for clip, one in zip(whole.bench.data.sequences["test"], counts, strict=True):
+        rows = np.array([line.split(",")[:7] for line in texts[clip.name].splitlines()], dtype=np.float64).reshape(
+            -1, 7
+        )
+        assert set(rows[:, 1]) <= {-1.0}
+        corners = np.concatenate([rows[:, 2:4] - 1, rows[:, 2:4] - 1 + rows[:, 4:6]], axis=1)
+        shown = []
+        for frame in range(len(clip)):
+            here = rows[:, 0] == frame + 1
+            shown.append(Shown(corners[here], rows[here, 6], np.full(here.sum(), -1)))
+        again = judge(truth_of(clip), associate(shown))
+        assert (again.objects, again.boxes, again.matched) == (one.objects, one.boxes, one.matched)
+
+
+def test_another_seed_trains_another_detector(whole, tmp_path):
+    other = Tracked(tmp_path)
+    other.bench = lone(tmp_path, other.kept, seed=1)
+    other.run()
+    assert other.kept[NARROW, WEIGHTS] != whole.kept[NARROW, WEIGHTS]
+
+
+def test_a_network_that_cannot_be_a_backbone_fails_in_one_line_that_names_the_way_without(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise CellError("flat cannot be a detector's backbone: its stages leave no maps of the image")
+
+    monkeypatch.setattr(own, "build", refuse)
+    run = compare(NARROW, WIDE, data=FEW, studies=["tracking"], options={"tracking": LITTLE}, out=tmp_path / "run")
+    store = RunStore.open(run.path)
+    for outcome in (store.outcome(cell) for cell in store.plan().cells if cell.study == "tracking"):
+        assert isinstance(outcome, Failed)
+        assert "cannot be a detector's backbone" in outcome.error
+        assert "--tracking.detector none" in outcome.error
+        assert "\n" not in outcome.error
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    """Sequences in files, train and test, without labelled images or pictures with boxes."""
+    folder = tmp_path_factory.mktemp("mot") / "data"
+    export("scenes?size=64&train=1&test=2&frames=3", folder, layout="mot")
+    return folder
+
+
+def test_sequences_in_files_train_the_detectors_on_the_pictures_of_the_train_sequences(files, tmp_path):
+    names = (NARROW, WIDE)
+    run = compare(*names, data=f"mot:{files}", studies=["tracking"], options={"tracking": LITTLE}, out=tmp_path / "run")
     store = RunStore.open(run.path)
     assert [store.outcome(cell).status for cell in store.plan().cells] == ["done", "done"]
+    assert evidence(run.path).artifact(MADE, NARROW)
     assert Path(run.report()).is_file()
 
 
-def test_a_budget_shortens_sequences_before_it_drops_them():
-    card = DataCard("d", "d", "x", (), {}, None, sequences={"test": 20})
+def test_data_without_train_pictures_track_the_given_boxes_and_say_so(files, tmp_path):
+    run = compare(NARROW, WIDE, data=f"mot:{files / 'test'}", studies=["tracking"], out=tmp_path / "run")
+    found = evidence(run.path)
+    assert found.artifact(MADE, NARROW) is None
+    assert found.artifact(file_of(GIVEN), NARROW) is None
+    assert found.artifact(file_of(TRACKED), NARROW)
+    texts = [each.text for each in exhibit(found) if isinstance(each, Text)]
+    assert any("has no train pictures with boxes, so that no detector could be trained" in text for text in texts)
+
+
+def test_a_budget_trains_less_then_goes_without_detectors_then_shortens_sequences_before_it_drops_them():
+    card = DataCard("d", "d", "x", (), {}, None, frames={"train": 50}, sequences={"test": 20})
     work = Work(card, {"a": Rates(0.1, 0.3, 10**6, True)})
     whole = STUDY.cost(TrackingOptions(), work).seconds
-    half = STUDY.fit(TrackingOptions(), work, whole / 2).options
-    assert half.sequences == 20
-    assert half.pictures < 60
-    least = STUDY.fit(TrackingOptions(), work, whole / 1000).options
-    assert (least.sequences, least.pictures) == (2, 4)
+    given = STUDY.cost(TrackingOptions(detector="none"), work).seconds
+    half = STUDY.fit(TrackingOptions(), work, given + (whole - given) / 2)
+    assert FEWEST_LESSONS < half.options.samples < TrackingOptions().samples
+    assert half.options.detector == "trained"
+    assert half.options.pictures is None
+    assert "pictures shown in training the detectors" in half.cuts[0]
+    without = STUDY.fit(TrackingOptions(), work, 1.01 * given)
+    assert (without.options.detector, without.options.pictures) == ("none", None)
+    assert "no detector can be trained within the budget" in without.cuts[0]
+    short = STUDY.fit(TrackingOptions(), work, given / 2).options
+    assert short.sequences == 20
+    assert short.pictures < 60
+    least = STUDY.fit(TrackingOptions(), work, given / 1000)
+    assert (least.options.sequences, least.options.pictures) == (2, 4)
+    assert len(least.cuts) == 2
+
+
+def test_where_no_detector_can_be_trained_none_is_paid_for():
+    tests = DataCard("d", "d", "x", (), {}, None, sequences={"test": 20})
+    work = Work(tests, {"a": Rates(0.1, 0.3, 10**6, True)})
+    assert STUDY.cost(TrackingOptions(), work) == STUDY.cost(TrackingOptions(detector="none"), work)

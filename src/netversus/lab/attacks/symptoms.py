@@ -72,6 +72,7 @@ def symptoms(
 ) -> Symptoms:
     """Look for each sign on the images that the victim gets right; the arguments are those of `cascade`."""
     logits = victim.exact(images)
+    victim.average_if_random(images, logits)
     right = logits.argmax(1) == labels
     images, labels, keys, logits = images[right], labels[right], keys[right], logits[right]
     trial = _Trial(victim, images, labels, threat, replace(budget, bfloat16=False, to_the_end=False), keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from netversus.records import Preprocessing
 CHUNK_PIXELS = 2**15
 SMALLEST_CHUNK, LARGEST_CHUNK = 2, 32
 _SAME = 1e-3
+AVERAGED = 20
+"""Passes over which a network that draws random numbers is averaged: AutoAttack's version for such networks."""
 Losses = Callable[[Tensor, Tensor], Tensor]
 """(logits (n, classes), labels (n,)) -> a loss for each image, shape (n,)."""
 
@@ -37,7 +39,8 @@ class Victim:
     `exact` answers as the accuracy study lets it answer; only that decides what counts. The search goes through copies
     whose parameters are frozen and in channels-last order, in bfloat16 where that is asked for: `gradient` and `quick`.
     With `folded` their batch norms are folded into the convolutions, and on a CPU `quick` has its activations done by
-    them, where torch.export can follow the network and its answers and gradients stay the same.
+    them, where torch.export can follow the network and its answers and gradients stay the same. `passes` is 1, or over
+    how many the search averages what the copies say (expectation over transformation, Athalye et al. 2018).
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Victim:
         self._mean = torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(preprocessing.std, device=device).view(1, 3, 1, 1)
         self.bfloat16 = False
+        self.passes = 1
         self._packed: Callable[[Tensor], Tensor] | None = None
         if folded:
             self._fold(preprocessing.crop)
@@ -90,9 +94,17 @@ class Victim:
         """
         return self._checked(predict(self._model, self._normalised(pixels.to(self.device))), len(pixels))
 
+    def average_if_random(self, pixels: Tensor, logits: Tensor) -> None:
+        """From now on search through the average of many passes where another look at the pixels is not given the same
+        logits as the first; else as it is."""
+        self.passes = 1 if torch.equal(self.exact(pixels), logits) else AVERAGED
+
     @torch.no_grad()
     def quick(self, pixels: Tensor) -> Tensor:
         """Logits in float32 of one chunk, from a copy."""
+        return _mean([self._quickly(pixels) for _ in range(self.passes)])
+
+    def _quickly(self, pixels: Tensor) -> Tensor:
         if self._packed is not None and not self.bfloat16:
             inputs = self._normalised(pixels).contiguous(memory_format=torch.channels_last)
             return self._checked(self._packed(inputs), len(pixels))
@@ -104,6 +116,11 @@ class Victim:
         Raises:
             CellError: there is no gradient, or something is not finite.
         """
+        seen = [self._gradient(pixels, labels, loss) for _ in range(self.passes)]
+        gradients, logits, losses = (_mean(each) for each in zip(*seen, strict=True))
+        return gradients, logits, losses
+
+    def _gradient(self, pixels: Tensor, labels: Tensor, loss: Losses) -> tuple[Tensor, Tensor, Tensor]:
         pixels = pixels.detach().requires_grad_(True)
         with torch.enable_grad():
             logits = self._checked(self._searched(pixels), len(pixels))
@@ -132,6 +149,10 @@ class Victim:
         if not bool(torch.isfinite(logits).all()):
             raise CellError(f"{self.name} gave NaN or infinite outputs")
         return logits
+
+
+def _mean(values: Sequence[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(list(values)).mean(0)
 
 
 def _same_function(one: nn.Module, other: nn.Module, inputs: Tensor) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,3 +74,9 @@ class Clip(FrameSet):
         """Corners, shape (k, 4), of what is marked in the picture at `index` and is nobody's task to track (MOT17's
         vehicles and occluders): it counts neither as an object nor as an excuse."""
         return np.zeros((0, 4))
+
+
+def typical_side(sizes: Iterable[tuple[int, int]]) -> int | None:
+    """The side in px of a square as large as the median of these pictures (widths and heights in px); none of none."""
+    areas = [width * height for width, height in sizes]
+    return round(math.sqrt(float(np.median(areas)))) if areas else None

@@ -24,7 +24,7 @@ from PIL import Image
 from pydantic import Field
 
 from netversus.errors import DataError
-from netversus.lab.data.annotated import Boxes, FrameSet
+from netversus.lab.data.annotated import Boxes, FrameSet, typical_side
 from netversus.lab.data.coco_rows import Annotated, Annotation, Entry, read_annotations, read_file
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.data.decode import decode
@@ -153,6 +153,7 @@ def open_coco(opening: Opening) -> Dataset:
         notes=tuple(note for name, side in sides.items() for note in _notes(name, side)),
         frames={name: len(one) for name, one in frames.items()},
         box_classes=test.annotated.classes,
+        frame_side=typical_side(photo.size for side in sides.values() for photo in side.photos),
     )
     return Dataset(card, {}, dict(frames))
 

@@ -22,7 +22,7 @@ from PIL import Image
 from pydantic import Field
 
 from netversus.errors import DataError
-from netversus.lab.data.annotated import Boxes, Clip
+from netversus.lab.data.annotated import Boxes, Clip, typical_side
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.data.decode import decode
 from netversus.lab.data.kind import Kind, Opening
@@ -199,6 +199,7 @@ def _card(
         notes=tuple(_notes(labels, sequences)),
         sequences={side: sides.count(side) for side in ("train", "test") if side in sides},
         box_classes=tuple(labels) or (PEDESTRIAN,),
+        frame_side=typical_side((one.info.width, one.info.height) for one in sequences),
     )
 
 

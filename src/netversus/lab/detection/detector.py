@@ -22,6 +22,7 @@ from netversus.errors import CellError
 from netversus.lab.data.annotated import Boxes, FrameSet
 from netversus.lab.detection.pyramid import Pyramid, make_pyramid
 from netversus.lab.detection.recipe import DetectorRecipe
+from netversus.lab.training.products import as_products
 from netversus.records import ContenderCard
 
 ASPECTS = (0.5, 1.0, 2.0)
@@ -118,6 +119,8 @@ def build(
         )
         make = _faster_rcnn if recipe.head == "faster-rcnn" else _retinanet
         detector = make(pyramid, plan, card, recipe)
+    if device.type == "cpu":  # always, so that a detector from the run's folder rounds as the one that was trained
+        as_products(detector)
     return detector.to(device), plan
 
 

@@ -16,6 +16,7 @@ from netversus.errors import DataError
 from netversus.lab.data.annotated import FrameSet
 
 LARGEST_RESULTS = 4 * 2**30
+_SHOWN = 120  # characters of a value that is refused
 _KEYS = ("image_id", "category_id", "bbox", "score")
 
 
@@ -160,19 +161,30 @@ def _fields(path: str, place: int, record: Any) -> tuple[int, int, list[float], 
     image, category, score = record["image_id"], record["category_id"], record["score"]
     for key, value in (("image_id", image), ("category_id", category)):
         if isinstance(value, bool) or not isinstance(value, int):
-            raise DataError(f"{where}: {key} must be a whole number, got {value!r}")
+            raise DataError(f"{where}: {key} must be a whole number, got {_short(value)}")
     if not _number(score):
-        raise DataError(f"{where}: the score must be a finite number, got {score!r}")
+        raise DataError(f"{where}: the score must be a finite number, got {_short(score)}")
     return image, category, _box(where, record["bbox"]), float(score)
 
 
 def _box(where: str, box: Any) -> list[float]:
     if not isinstance(box, list) or len(box) != 4 or not all(map(_number, box)):
-        raise DataError(f"{where}: bbox must be four finite numbers (x, y, width, height), got {box!r}"[:300])
+        raise DataError(f"{where}: bbox must be four finite numbers (x, y, width, height), got {_short(box)}")
     if min(box[2:]) < 0:
-        raise DataError(f"{where}: a box has a width and a height of 0 at least, got {box!r}")
+        raise DataError(f"{where}: a box has a width and a height of 0 at least, got {_short(box)}")
     return [float(value) for value in box]
 
 
+def _short(value: Any) -> str:
+    """A value as a line can show it."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
 def _number(value: Any) -> bool:
-    return not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number that no float holds
+        return False

@@ -10,6 +10,9 @@ from netversus.study import Options
 
 Head = Literal["faster-rcnn", "retinanet"]
 
+MADE, WEIGHTS, LOSS = "detector.json", "detector.safetensors", "loss"
+"""What a training leaves in the run: what the detector is made of, its weights, and the losses of its steps."""
+
 # Goyal et al. 2017: the rate grows with the batch; 0.02 for 16 pictures is Detectron's and torchvision's.
 _SGD_RATE, _SGD_BATCH, _ADAMW_RATE = 0.02, 16, 2e-4
 

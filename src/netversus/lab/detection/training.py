@@ -17,6 +17,8 @@ from netversus.lab.detection.recipe import DetectorRecipe
 from netversus.lab.training.order import sample_order
 from netversus.lab.training.randomness import seeded
 
+_FUSED = ("cpu", "cuda")  # kinds of devices on which torch updates all weights in one go
+
 
 @dataclass
 class Apprentice:
@@ -36,10 +38,11 @@ class Apprentice:
             {"params": [p for p in free if p.ndim > 1], "weight_decay": self.recipe.weight_decay},
             {"params": [p for p in free if p.ndim <= 1], "weight_decay": 0.0},
         ]
+        fused = self.device.type in _FUSED
         if self.recipe.optimizer == "sgd":
-            self.optimizer = torch.optim.SGD(groups, lr=self.recipe.rate, momentum=self.recipe.momentum)
+            self.optimizer = torch.optim.SGD(groups, lr=self.recipe.rate, momentum=self.recipe.momentum, fused=fused)
         else:
-            self.optimizer = torch.optim.AdamW(groups, lr=self.recipe.rate)
+            self.optimizer = torch.optim.AdamW(groups, lr=self.recipe.rate, fused=fused)
 
     def train(self, pictures: Pictures) -> Iterator[float]:
         """The steps that are left, the loss of each.
@@ -73,7 +76,7 @@ class Apprentice:
         if not math.isfinite(value):
             raise DivergedError(
                 f"{self.name}: the detector's loss became {value} at step {self.done} of {self.recipe.steps}",
-                hint="a lower --detection.learning-rate",
+                hint="a lower learning rate of the detector (option learning_rate)",
             )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]

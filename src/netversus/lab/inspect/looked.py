@@ -17,7 +17,9 @@ from netversus.lab.inspect.prints import Prints, take_prints
 from netversus.lab.inspect.tiles import suspected_patterns
 from netversus.lab.poison.spectral import spectral_suspects
 
-FEWEST_AGREEING = 0.5  # of the labels: a classifier that knows less of the classes finds no errors, only its own
+# With how many of the labels a classifier has to agree: one that knows less of the classes finds no errors, only its
+# own. Half of them, and a third of the way from what naming the largest class is right on to all.
+FEWEST_AGREEING, ABOVE_CHANCE = 0.5, 1 / 3
 EXPECTED_POISON = 0.05  # of all images, the most that spectral signatures reckon with
 Features = Callable[[Sequence[tuple[str, str]]], NDArray[np.float64]]
 """(split, id) of each image to its features, float64 (n, width)."""
@@ -58,7 +60,8 @@ class Suspect:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What was looked at: how many images, who is suspected, the estimated share of wrong labels in the train split
-    (None where it cannot be told), what was not done and why, and what could not be read."""
+    (None where it cannot be told), what was not done and why, and what could not be read, now or when the data were
+    opened."""
 
     images: int
     checks: tuple[Check, ...]
@@ -101,7 +104,8 @@ def look(
         suspects += _outliers(prints, inside, seen, classes)
     if share is None:
         checks.remove(Check.LABEL)
-    return Report(len(prints), tuple(checks), tuple(suspects), share, notes, dict(prints.left_out))
+    left_out = {file.path: file.reason for file in data.card.skipped} | dict(prints.left_out)
+    return Report(len(prints), tuple(checks), tuple(suspects), share, notes, left_out)
 
 
 def _duplicates(prints: Prints, classes: tuple[str, ...]) -> Iterator[Suspect]:
@@ -142,7 +146,7 @@ def _labels(
         return [], None, ("labels were not judged: that needs two classes with two images each",)
     right = float((probabilities.argmax(axis=1) == labels).mean())
     by = "a contender's features" if seen is not None else "small grey copies"
-    if right < FEWEST_AGREEING:
+    if right < _fewest_agreeing(labels):
         note = (
             f"labels were not judged: from {by}, a classifier agrees with {100 * right:.1f} % of them only; "
             "name a contender whose features know more (--contender)"
@@ -165,6 +169,11 @@ def _labels(
         for i in places.tolist()
     ]
     return suspects, confident.share, (note,)
+
+
+def _fewest_agreeing(labels: NDArray[np.int64]) -> float:
+    chance = float(np.bincount(labels).max()) / len(labels)
+    return max(FEWEST_AGREEING, chance + ABOVE_CHANCE * (1 - chance))
 
 
 def _patterns(prints: Prints, inside: NDArray[np.int64], classes: tuple[str, ...]) -> Iterator[Suspect]:

@@ -3,6 +3,11 @@
 (() => {
   const words = document.getElementById("words").dataset;
 
+  // -- where a table cannot stand beside its picture, it is folded as the others are
+
+  if (!matchMedia("(min-width: 72rem)").matches)
+    for (const numbers of document.querySelectorAll(".beside > details")) numbers.open = false;
+
   // -- a gallery shows the pictures that carry one tag
 
   for (const filter of document.querySelectorAll(".gallery .filter")) {

@@ -6,16 +6,20 @@ import json
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
 from netversus.lab.engines.shown import engines_shown
-from netversus.messages import say
+from netversus.messages import say, sentences
+from netversus.records import Effect
 from netversus.statistics.proportions import above_chance
+from netversus.statistics.sequential import betting_interval
 from netversus.studies.accuracy.disagreement import disagreements
 from netversus.studies.accuracy.running import decoding, memory
 from netversus.study import LEFT_OUT, Evidence
 
 BINS = 10
+LEAST_P = 1e-300
 SHOWN = 10  # unreadable images that are named
 
 
@@ -39,9 +43,9 @@ def _levels(evidence: Evidence) -> Table:
             series = evidence.series(card.name, "top1", seed)
             if series is not None:
                 right, n = int(series.values.sum()), len(series.units)
-                test = above_chance(right, n, chance)
-                interval = f"[{100 * test.proportion.low:.1f}, {100 * test.proportion.high:.1f}]"
-                rows.append((card.name, str(seed), n, 100 * right / n, interval, test.p_value))
+                effect, p = _level(series.values, chance, early=evidence.stops_early)
+                interval = f"[{100 * effect.low:.1f}, {100 * effect.high:.1f}]"
+                rows.append((card.name, str(seed), n, 100 * right / n, interval, _not_nought(p)))
     return Table(
         title=say("Each contender's own top-1"),
         columns=(
@@ -54,11 +58,36 @@ def _levels(evidence: Evidence) -> Table:
         ),
         rows=tuple(rows),
         formats=("", "", ",d", ".1f", "", ".2g"),
-        note=say(
-            "Clopper-Pearson interval; exact binomial test against guessing evenly. "
-            "Overlapping intervals do not mean that two contenders are equal: the paired difference decides."
+        note=sentences(
+            _method(evidence.stops_early),
+            say("Overlapping intervals do not mean that two contenders are equal: the paired difference decides."),
         ),
     )
+
+
+def _level(right: NDArray[np.float64], chance: float, *, early: bool) -> tuple[Effect, float | None]:
+    """The share that is right (0 or 1 for each image, in the order of reading), and p that it is chance.
+
+    Where the reading may stop at any look, an interval and a test for a fixed number of images are wrong more often
+    than they say: a confidence sequence takes the interval's place, and no p is stated.
+    """
+    if early:
+        return betting_interval(right), None
+    test = above_chance(int(right.sum()), len(right), chance)
+    return test.proportion, test.p_value
+
+
+def _not_nought(p: float | None) -> float | str | None:
+    """A p that is smaller than any number of the machine comes as 0, which no p is."""
+    return p if p is None or p > LEAST_P else f"< {LEAST_P:.0e}"
+
+
+def _method(early: bool) -> str:
+    if early:
+        return say(
+            "The interval is a confidence sequence: it holds whenever one looks, and whenever the reading stops."
+        )
+    return say("Clopper-Pearson interval; exact binomial test against guessing evenly.")
 
 
 def _agreement(evidence: Evidence) -> Iterator[Table]:
@@ -71,9 +100,10 @@ def _agreement(evidence: Evidence) -> Iterator[Table]:
             if one is None or two is None:
                 continue
             by_unit = dict(zip(two.units, two.values, strict=True))
-            pairs = [(x > 0, by_unit[u] > 0) for u, x in zip(one.units, one.values, strict=True) if u in by_unit]
-            counts = [pairs.count(kind) for kind in ((True, True), (True, False), (False, True), (False, False))]
-            rows.append((a.name, b.name, *counts))
+            pairs = [(x, by_unit[u]) for u, x in zip(one.units, one.values, strict=True) if u in by_unit]
+            right_a, right_b = np.array(pairs).reshape(-1, 2).T > 0
+            kinds = (right_a & right_b, right_a & ~right_b, ~right_a & right_b, ~right_a & ~right_b)
+            rows.append((a.name, b.name, *(int(np.count_nonzero(kind)) for kind in kinds)))
     if rows:
         yield Table(
             title=say("The same images, both contenders"),

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from netversus.errors import nearest
 from netversus.messages import noted
 from netversus.records import Direction, Question, Scale
-from netversus.study import Cost, Fit, Need, Options, Study, Work
+from netversus.study import Cost, Fit, Need, Options, Sequential, Study, Work
 
 ATTACKS = ("fgsm", "pgd", "apgd-ce", "apgd-t", "fab-t", "square")
 SMALL_SIDE = 128  # from here on images count as ImageNet's do
@@ -190,6 +190,7 @@ STUDY = Study(
     options=AdversarialOptions,
     cost=_cost,
     fit=_fit,
+    sequential=Sequential(),
     together=True,
     default=False,
 )

@@ -70,7 +70,9 @@ class Search:
             labels: int64, shape (n,).
             keys: int64, shape (n,), see `draws.keys_of`.
         """
-        clean = self.victim.exact(images).argmax(1) == labels
+        logits = self.victim.exact(images)
+        self.victim.average_if_random(images, logits)
+        clean = logits.argmax(1) == labels
         smallest = torch.where(clean, torch.inf, 0.0).double()
         example, after = images.clone(), torch.empty(0)
         for levels in self.protocol.distances:

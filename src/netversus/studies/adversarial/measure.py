@@ -30,7 +30,9 @@ _PASSES_OF_CHECKS = 2  # checks and smoothing, beside the batches, as steps of t
 
 
 def measure(bench: Bench) -> Iterator[Emission]:
-    """Batch by batch: the attacks on each contender, then what misleads the others; at the end checks and smoothing."""
+    """Batch by batch: the attacks on each contender, then what misleads the others; at the end checks and smoothing.
+
+    Where the user asked for it, the reading ends with the batch after which the verdict is certain."""
     siege = Siege(bench)
     yield from siege.told()
     images = bench.data.split("test")
@@ -45,6 +47,8 @@ def measure(bench: Bench) -> Iterator[Emission]:
         if batch.ids:
             yield from siege.attacked(batch)
         yield Progress(batch.stop, total, "images")
+        if bench.enough():
+            break
     if len(left_out) == len(order):
         raise DataError(f"none of {len(order):,} images could be read, first {next(iter(left_out.values()))}")
     for number, card in enumerate(bench.contenders):

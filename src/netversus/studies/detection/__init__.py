@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from netversus.lab.detection.cost import asking_seconds, kept_bytes, training_memory, training_seconds
 from netversus.lab.detection.recipe import DetectorRecipe
 from netversus.messages import noted
 from netversus.records import Direction, Question, Role, Scale
@@ -16,14 +17,7 @@ FEWEST_SAMPLES, FEWEST_PICTURES = 8, 4
 MATCHES = "matches.npz"
 DETECTIONS = "detections.json"
 TRUTH = "ground-truth.json"
-MADE = "detector.json"
-WEIGHTS = "detector.safetensors"
 ALBUM = "album.json"
-LOSS = "loss"
-
-# A step of a detector beside a step of the classifier on as many pixels: the head, and full maps in the pyramid.
-_HEAD_FACTOR, _HEAD_SECONDS = 2.0, 0.02
-_NOMINAL_SIDE = 256  # where the data do not tell how large their pictures are
 
 
 class DetectionOptions(DetectorRecipe):
@@ -42,18 +36,12 @@ def _pictures(options: DetectionOptions, work: Work) -> int:
 
 
 def _cost(options: DetectionOptions, work: Work) -> Cost:
-    """Training and asking, from what the contender costs as a classifier: its rates are of its own crop, which the
-    pictures are taken to have too."""
-    pixels = (options.side or work.data.image_size or _NOMINAL_SIDE) ** 2
-    shown = options.steps * options.batch
+    """Training and asking."""
     asked = _pictures(options, work) + 2 * options.timed
-    rates = work.rates.values()
-    step = sum(_HEAD_SECONDS + _HEAD_FACTOR * max(rate.train_seconds, 3 * rate.infer_seconds) for rate in rates)
-    look = sum(_HEAD_SECONDS + _HEAD_FACTOR * rate.infer_seconds for rate in rates)
     return Cost(
-        seconds=shown * step + asked * look,
-        memory=16 * (work.parameters + 20_000_000) + options.batch * pixels * 3 * 4 * 120,
-        disk=len(work.rates) * (asked * 10_000 + 4 * (work.parameters + 20_000_000)),
+        seconds=training_seconds(options, work) + asked * asking_seconds(work),
+        memory=training_memory(options, work),
+        disk=len(work.rates) * asked * 10_000 + kept_bytes(work),
     )
 
 

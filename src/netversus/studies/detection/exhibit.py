@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table
+from netversus.lab.detection.told import trained_here
 from netversus.messages import in_a_row, say, template
 from netversus.statistics.detections import (
     ERRORS,
@@ -19,7 +19,7 @@ from netversus.statistics.detections import (
     loaded,
     precision_at_recalls,
 )
-from netversus.studies.detection import ALBUM, MADE, MATCHES
+from netversus.studies.detection import ALBUM, MATCHES
 from netversus.studies.detection.album import MOST, SURE, Page
 from netversus.studies.detection.album import loaded as pages_of
 from netversus.study import Evidence
@@ -48,7 +48,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
         yield from _errors(found)
         yield from _curves(found)
     yield from _gallery(evidence)
-    yield from _made(evidence)
+    yield from trained_here(evidence)
 
 
 def _matches(evidence: Evidence, contender: str, seed: int | None = None) -> Matches | None:
@@ -225,25 +225,3 @@ def _picture(contender: str, page: Page) -> Picture:
         height=page.height,
         marks=page.marks,
     )
-
-
-def _made(evidence: Evidence) -> Iterator[Table]:
-    """What the detectors were made of, where they were made here."""
-    rows = []
-    for card in evidence.contenders:
-        content = evidence.artifact(MADE, card.name)
-        if content is not None:
-            plan = json.loads(content)
-            anchors = in_a_row(f"{size[0]:g}" for size in plan["anchors"])
-            frozen = say("frozen, with the first stage") if plan["frozen"] else say("trained")
-            rows.append((card.name, plan["head"], plan["side"], plan["median"], anchors, frozen))
-    if rows:
-        yield Table(
-            title=say("The detectors that were trained here"),
-            columns=(
-                *(say("contender"), say("detector"), say("pictures seen at (px)"), say("median object (px)")),
-                *(say("anchors from (px)"), say("batch norms")),
-            ),
-            rows=tuple(rows),
-            formats=("", "", ",d", ".1f", "", ""),
-        )

@@ -9,31 +9,25 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 
-from netversus.errors import CellError
 from netversus.lab.bench import Bench
 from netversus.lab.contenders.load import load
 from netversus.lab.contenders.spec import parse
 from netversus.lab.data.annotated import FrameSet
 from netversus.lab.detection.ask import detect
-from netversus.lab.detection.detector import Scale, build, scale_of
 from netversus.lab.detection.found import Found, as_results, categories_of, from_results, read_results
 from netversus.lab.detection.judge import Truth, match
+from netversus.lab.detection.own import Lessons, own_detector
 from netversus.lab.detection.pictures import Pictures
 from netversus.lab.detection.ready import is_ready, ready
-from netversus.lab.detection.training import Apprentice
-from netversus.lab.training.checkpoint import Checkpoints, Pace
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
-from netversus.studies.detection import ALBUM, DETECTIONS, LOSS, MADE, MATCHES, TRUTH, WEIGHTS
+from netversus.studies.detection import ALBUM, DETECTIONS, MATCHES, TRUTH
 from netversus.studies.detection.album import Pages, dumped
 
-CHECKPOINT_SECONDS = 60.0  # writing one costs seconds for a large detector; at most this much is trained twice
 ASKED = 8  # pictures at once
-SAID_EVERY = 20  # steps between two losses that are kept
 
 
 def measure(bench: Bench) -> Iterator[Emission]:
@@ -42,7 +36,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
     detectors: dict[str, nn.Module] = {}
     for number, card in enumerate(bench.contenders):
         if card.source != "results":
-            detectors[card.name] = yield from _detector(bench, room, card)
+            detectors[card.name] = yield from _detector(room, card)
         yield Progress(number + 1, 2 * len(bench.contenders), "detectors ready")
     for number, card in enumerate(bench.contenders):
         yield from _detections(room, card, detectors.get(card.name))
@@ -67,21 +61,10 @@ class Room:
         return Pictures(self.bench.data.frames["test"])
 
     @cached_property
-    def train(self) -> Pictures:
-        """The train pictures.
-
-        Raises:
-            CellError: there are none.
-        """
-        frames = self.bench.data.frames.get("train")
-        if frames is None or not len(frames):
-            raise CellError(f"{self.bench.data.card.name} has no pictures with boxes to train a detector on")
-        return Pictures(frames)
-
-    @cached_property
-    def scale(self) -> Scale:
-        """The size of the pictures and of the objects that the detectors learn from."""
-        return scale_of(self.train.frames, self.bench.options.side)
+    def lessons(self) -> Lessons:
+        """What the detectors learn from."""
+        data = self.bench.data
+        return Lessons(data.frames.get("train"), self.classes, self.bench.options.side, data.card.name)
 
     @cached_property
     def asked(self) -> tuple[int, ...]:
@@ -98,41 +81,13 @@ class Room:
         return Truth(tuple(frames.ids[index] for index in self.asked), self.classes, boxes)
 
 
-def _detector(bench: Bench, room: Room, card: ContenderCard) -> Generator[Emission, None, nn.Module]:
-    """The contender's detector: as it comes, as it was trained before an interruption, or trained now."""
+def _detector(room: Room, card: ContenderCard) -> Generator[Emission, None, nn.Module]:
+    """The contender's detector: as it comes, or on its network, trained here."""
+    bench = room.bench
     if is_ready(card):
         return ready(card, room.classes).to(bench.device).eval()
-    model = load(card, classes=0, seed=bench.seed).to(bench.device)
-    detector, plan = build(model, card, room.classes, room.scale, bench.options, bench.seed)
-    kept = bench.kept(card.name, WEIGHTS)
-    if kept is None:
-        yield Artifact(MADE, json.dumps(plan.told()).encode(), card.name)
-        yield from _trained(bench, room, card, detector)
-        weights = {name: tensor.contiguous().cpu() for name, tensor in detector.state_dict().items()}
-        bench.flush()
-        bench.keep(Artifact(WEIGHTS, safetensors.torch.save(weights), card.name))
-    else:
-        detector.load_state_dict(safetensors.torch.load(kept))
-    return detector.eval()
-
-
-def _trained(bench: Bench, room: Room, card: ContenderCard, detector: nn.Module) -> Iterator[Emission]:
-    """The training, from where it was interrupted."""
-    apprentice = Apprentice(card.name, detector, bench.options, bench.seed, bench.device)
-    config = {"contender": card.digest, "seed": bench.seed, **bench.options.model_dump(mode="json")}
-    kept = Checkpoints(bench.scratch(card.name) / "training", config)
-    state = kept.newest(bench.device)
-    if state is not None:
-        apprentice.restore(state)
-    pace = Pace(CHECKPOINT_SECONDS)
-    for loss in apprentice.train(room.train):
-        done, steps = apprentice.done, bench.options.steps
-        if done % SAID_EVERY == 0 or done == steps:
-            yield Observations(card.name, LOSS, (f"step-{done:07d}",), (loss,))
-        if pace.due():
-            bench.flush()  # what is trained from here on takes the earlier losses for observed
-            pace.keep(lambda: kept.save(apprentice.done, apprentice.state()))
-        yield Progress(done, steps, f"steps of the detector on {card.name}")
+    model = load(card, classes=0, seed=bench.seed)
+    return (yield from own_detector(bench, card, model, bench.options, room.lessons))
 
 
 def _detections(room: Room, card: ContenderCard, detector: nn.Module | None) -> Iterator[Emission]:

@@ -1,4 +1,4 @@
-"""With whose features are objects followed better from picture to picture?"""
+"""With which contender are objects followed better from picture to picture?"""
 
 from __future__ import annotations
 
@@ -6,28 +6,49 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from netversus.lab.detection.cost import asking_seconds, kept_bytes, training_memory, training_seconds
+from netversus.lab.detection.recipe import DetectorRecipe
 from netversus.messages import noted
-from netversus.records import Direction, Question, Role, Scale
-from netversus.study import Cost, Fit, Need, Options, Study, Work
+from netversus.records import DataCard, Direction, Question, Role, Scale
+from netversus.study import Cost, Fit, Need, Study, Work
 
-TRACKED, MOTION, LIBRARY, RANDOM = "tracked", "motion", "library", "random"
-ORACLE, ORACLE_MOTION, CEILING = "oracle", "oracle-motion", "ceiling"
-WAYS = (TRACKED, MOTION, LIBRARY, RANDOM, CEILING, ORACLE, ORACLE_MOTION)
-"""How a sequence is tracked: with the contender's features, by place alone, by the library's tracker, with the features
-of a random network of its kind, under the true names; and the first two of the true boxes."""
+TRACKED, CHAIN_MOTION, CHAIN_LIBRARY = "tracked", "chain-motion", "chain-library"
+GIVEN, MOTION, LIBRARY, RANDOM, CEILING = "given", "motion", "library", "random", "ceiling"
+ORACLE, ORACLE_MOTION = "oracle", "oracle-motion"
+CHAIN = (TRACKED, CHAIN_MOTION, CHAIN_LIBRARY)
+WAYS = (*CHAIN, GIVEN, MOTION, LIBRARY, RANDOM, CEILING, ORACLE, ORACLE_MOTION)
+"""How a sequence is tracked. What is judged is `TRACKED`: the whole chain, which is the boxes of the contender's own
+detector and its features; beside it these boxes by place alone and by the library's tracker. Then the boxes that are
+given to all: with the contender's features, by place alone, by the library's tracker, with the features of a random
+network of its kind, under the true names. Then the true boxes: with its features, and by place alone. Where no detector
+is trained, what is judged is the given boxes with its features, and no way begins with a detector."""
 
 TRACKS = "tracks.zip"
+DETECTIONS = "detections.zip"
 OBJECTS, SWITCHES = "objects", "switches"
 FILMS = 3
 
 FEWEST_SEQUENCES, FEWEST_PICTURES = 2, 4
+FEWEST_LESSONS = 480  # pictures shown in training, under which a detector finds too little to be tracked
 _NOMINAL_PICTURES, _NOMINAL_BOXES = 60, 6  # where the data do not tell how long sequences are, or how many are in them
 _READINGS = 3  # of each box: of the given and of the true boxes, and by the random network
 _PICTURE_SECONDS = 0.02  # drawing or decoding one, and associating its boxes in every way
 
 
-class TrackingOptions(Options):
-    """Settings of the tracking study. The settings of the association are fixed (`netversus.lab.tracking`)."""
+class TrackingOptions(DetectorRecipe):
+    """Settings of the tracking study: those of the contenders' detectors, and what is tracked. The settings of the
+    association are fixed (`netversus.lab.tracking`)."""
+
+    detector: Annotated[
+        Literal["trained", "none"],
+        Field(
+            description="trained: each contender's tracks begin with the boxes of a detector trained on it here, where "
+            "the data hold pictures to learn from; none: with the boxes that are given to all."
+        ),
+    ] = "trained"
+    least_score: Annotated[
+        float, Field(ge=0, lt=1, description="Score from which a box of the trained detector is tracked.")
+    ] = 0.5
 
     sequences: Annotated[
         int | None, Field(ge=1, description="Test sequences, the first in the recorded shuffle; none: all of them.")
@@ -59,18 +80,64 @@ def _counts(options: TrackingOptions, work: Work) -> tuple[int, int]:
     return min(held, options.sequences or held), options.pictures or _NOMINAL_PICTURES
 
 
+def chained(options: TrackingOptions, data: DataCard) -> bool:
+    """Whether the tracks begin with detectors that are trained here: asked for, and the data have train pictures."""
+    return options.detector == "trained" and bool(data.frames.get("train") or data.sequences.get("train"))
+
+
 def _cost(options: TrackingOptions, work: Work) -> Cost:
     sequences, pictures = _counts(options, work)
     shown = sequences * pictures
     boxes = _NOMINAL_BOXES * shown
+    chain = chained(options, work.data)
+    readings = _READINGS + (1 if chain else 0)
+    tracking = len(work.rates) * shown * _PICTURE_SECONDS + readings * boxes * work.infer_seconds
+    detecting = training_seconds(options, work) + shown * asking_seconds(work) if chain else 0.0
     return Cost(
-        seconds=len(work.rates) * shown * _PICTURE_SECONDS + _READINGS * boxes * work.infer_seconds,
-        memory=16 * work.parameters + 64 * 2**20,
-        disk=len(work.rates) * (FILMS * 400_000 + boxes * 60 + len(WAYS) * sequences * 1000),
+        seconds=tracking + detecting,
+        memory=16 * work.parameters + 64 * 2**20 + (training_memory(options, work) if chain else 0),
+        disk=len(work.rates) * (FILMS * 400_000 + 2 * boxes * 60 + len(WAYS) * sequences * 1000)
+        + (kept_bytes(work) if chain else 0),
     )
 
 
 def _fit(options: TrackingOptions, work: Work, seconds: float) -> Fit:
+    """A shorter training of the detectors first; no detectors where the shortest useful one is too long; then shorter
+    sequences."""
+    if _cost(options, work).seconds <= seconds:
+        return Fit(options)
+    if not chained(options, work.data):
+        return _shortened(options, work, seconds)
+    fewer = _taught_less(options, work, seconds)
+    if _cost(fewer, work).seconds <= seconds:
+        cut = noted(
+            "tracking: {samples} of {wanted} pictures shown in training the detectors fit the budget",
+            samples=f"{fewer.samples:,}",
+            wanted=f"{options.samples:,}",
+        )
+        return Fit(fewer, (cut,))
+    without = options.model_copy(update={"detector": "none"})
+    fit = _shortened(without, work, seconds)
+    cut = noted(
+        "tracking: no detector can be trained within the budget, so that the tracks begin with boxes that are given to "
+        "all contenders"
+    )
+    return Fit(fit.options, (cut, *fit.cuts))
+
+
+def _taught_less(options: TrackingOptions, work: Work, seconds: float) -> TrackingOptions:
+    """As many pictures in training as fit, `FEWEST_LESSONS` at least."""
+    least = min(options.samples, FEWEST_LESSONS)
+    fitted = options
+    for step in range(1, 33):
+        samples = max(least, round(0.75**step * options.samples))
+        fitted = options.model_copy(update={"samples": samples, "batch": min(options.batch, samples)})
+        if samples == least or _cost(fitted, work).seconds <= seconds:
+            break
+    return fitted
+
+
+def _shortened(options: TrackingOptions, work: Work, seconds: float) -> Fit:
     """Shorter sequences first, for they decide less than how many there are; then fewer of them."""
     whole = _cost(options, work).seconds
     if whole <= seconds:
@@ -114,7 +181,7 @@ def _score(metric: str, asks: str, score: str, *, way: str = TRACKED, role: Role
 
 STUDY = Study(
     name="tracking",
-    question="With whose features are objects followed better from picture to picture?",
+    question="With which contender are objects followed better from picture to picture?",
     questions=(
         _score("hota", "Whose tracks are better (HOTA)?", "hota", role=Role.SECONDARY),
         # The same tracks seen otherwise: they are described, and take nothing of the error rate of the first.
@@ -124,7 +191,7 @@ STUDY = Study(
         _score("mota", "Whose tracks miss, invent and exchange less (MOTA)?", "mota"),
         Question(
             metric=SWITCHES,
-            asks="With whose features do objects change their track less often?",
+            asks="With which contender do objects change their track less often?",
             scale=Scale.MEAN,
             direction=Direction.LOWER,
             unit="switches",
@@ -137,6 +204,8 @@ STUDY = Study(
     options=TrackingOptions,
     cost=_cost,
     fit=_fit,
+    seeded=True,
+    share=4.0,
     default=False,
     tracks=True,
 )

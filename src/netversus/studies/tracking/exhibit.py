@@ -7,12 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Scalar, Series, Table, Text
-from netversus.messages import say
+from netversus.lab.detection.told import trained_here
+from netversus.messages import in_a_row, say, sentences
 from netversus.records import ContenderCard
 from netversus.statistics.tracks import Counts, loaded, score
 from netversus.studies.tracking import (
     CEILING,
+    CHAIN_LIBRARY,
+    CHAIN_MOTION,
     FILMS,
+    GIVEN,
     LIBRARY,
     MOTION,
     ORACLE,
@@ -38,6 +42,9 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
         return
     yield _scores(found)
     yield Text(_how_sure(found))
+    yield from _without_detector(evidence, found)
+    yield from _found_nothing(found)
+    yield from trained_here(evidence)
     yield _by_sequence(found)
     yield from _films(evidence, found)
 
@@ -48,10 +55,15 @@ def _found(evidence: Evidence, card: ContenderCard) -> Found:
     return {way: loaded(content) for way, content in files.items() if content is not None}
 
 
-def _called(way: str) -> str:
-    """A way in words."""
+def _called(way: str, ways: Found) -> str:
+    """A way in words; what is judged begins with the contender's own detector where there are other ways that do."""
+    if set(ways) == {TRACKED}:
+        return say("its own tracks")
     return {
-        TRACKED: say("given boxes, its features"),
+        TRACKED: say("its detector's boxes, its features") if GIVEN in ways else say("given boxes, its features"),
+        CHAIN_MOTION: say("its detector's boxes, place alone"),
+        CHAIN_LIBRARY: say("its detector's boxes, the library's tracker"),
+        GIVEN: say("given boxes, its features"),
         MOTION: say("given boxes, place alone"),
         LIBRARY: say("given boxes, the library's tracker"),
         RANDOM: say("given boxes, features of a random network of its kind"),
@@ -65,21 +77,31 @@ def _scores(found: Mapping[str, Found]) -> Table:
     rows: list[tuple[Scalar, ...]] = []
     for name, ways in found.items():
         for way in (way for way in WAYS if ways.get(way)):
-            told = _called(way) if len(ways) > 1 else say("its own tracks")
             values = [100 * _of(one, ways[way]) for one in _SHOWN]
-            rows.append((name, told, *values, sum(counts.switches for counts in ways[way])))
+            rows.append((name, _called(way, ways), *values, sum(counts.switches for counts in ways[way])))
     return Table(
         title=say("What the tracks are worth"),
         columns=(say("contender"), say("from"), "HOTA", say("DetA"), say("AssA"), "IDF1", "MOTA", say("switches")),
         rows=tuple(rows),
         formats=("", "", ".1f", ".1f", ".1f", ".1f", ".1f", ",.0f"),
-        note=say(
-            "In percent, combined over {n} sequences; switches in all. The given boxes are the true ones, some missed, "
-            "moved or invented, the same for every contender: no detector of the contenders was asked. What its "
-            "features add is the step from place alone; what they could add at most, the step to the true names.",
-            n=max(len(ways[TRACKED]) for ways in found.values()),
-        ),
+        note=_read_so(found),
     )
+
+
+def _read_so(found: Mapping[str, Found]) -> str:
+    """What the rows tell beside each other."""
+    n = max(len(ways[TRACKED]) for ways in found.values())
+    given = say(
+        "The given boxes are the true ones, some missed, moved or invented, the same for every contender. What its "
+        "features add is the step from place alone; what they could add at most, the step to the true names."
+    )
+    combined = say("In percent, combined over {n} sequences; switches in all; a contender's first row is judged.", n=n)
+    chain = say(
+        "Where it begins with its own detector, the whole chain is judged: DetA tells what the detector is worth, AssA "
+        "what is made of its boxes, and the given and the true boxes what its features are worth without it."
+    )
+    has_chain = any(GIVEN in ways for ways in found.values())
+    return sentences(combined, chain if has_chain else "", given)
 
 
 def _of(name: str, counts: Sequence[Counts]) -> float:
@@ -101,6 +123,38 @@ def _how_sure(found: Mapping[str, Found]) -> str:
         "the verdict, whatever the number of pictures.",
         n=n,
     )
+
+
+def _without_detector(evidence: Evidence, found: Mapping[str, Found]) -> Iterator[Text]:
+    """Why the tracks of networks begin with boxes that are given to all, where they do."""
+    if not any(GIVEN not in ways and MOTION in ways for ways in found.values()):
+        return
+    data = evidence.data
+    if data.frames.get("train") or data.sequences.get("train"):
+        yield Text(
+            say("No detector was trained: the tracks begin with the given boxes, and compare the features alone.")
+        )
+    else:
+        yield Text(
+            say(
+                "{data} has no train pictures with boxes, so that no detector could be trained: the tracks begin with "
+                "the given boxes, and compare the features alone.",
+                data=data.name,
+            )
+        )
+
+
+def _found_nothing(found: Mapping[str, Found]) -> Iterator[Text]:
+    """Whose detectors were sure of no box at all: of two such contenders nothing can be said."""
+    names = [name for name, ways in found.items() if GIVEN in ways and not sum(one.boxes for one in ways[TRACKED])]
+    if names:
+        yield Text(
+            say(
+                "The detectors of {names} were sure of no box, so that nothing was tracked: they were trained too little, "
+                "and a verdict on them says nothing of the contenders. The given boxes compare their features.",
+                names=in_a_row(names),
+            )
+        )
 
 
 def _by_sequence(found: Mapping[str, Found]) -> Chart:

@@ -1,28 +1,38 @@
-"""Show every contender the same boxes, associate them by what it sees, and count what the tracks are worth."""
+"""Train every contender's detector, associate its boxes, and such as are given to all, by what the contender sees; then
+count what the tracks are worth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import nn
+
+from netversus.errors import CellError, DivergedError
 from netversus.lab.bench import Bench
 from netversus.lab.contenders.spec import parse
 from netversus.lab.data.annotated import Clip
+from netversus.lab.detection.own import Lessons, own_detector
 from netversus.lab.tracking.appearance import Eye, look, random_twin
 from netversus.lab.tracking.association import associate
+from netversus.lab.tracking.detected import detected_boxes, to_learn_from
 from netversus.lab.tracking.film import film
 from netversus.lab.tracking.given import Shown, disturbed_boxes, true_boxes, with_true_names
 from netversus.lab.tracking.judge import judge
 from netversus.lab.tracking.library import track_by
 from netversus.lab.tracking.results import as_text, as_zip, from_zip, read_results
-from netversus.lab.tracking.tracks import Array, Tracks, Truth, truth_of
+from netversus.lab.tracking.tracks import Array, Tracks, Truth, joined, truth_of
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.statistics.tracks import Counts, dumped, loaded
 from netversus.studies.tracking import (
     CEILING,
+    CHAIN_LIBRARY,
+    CHAIN_MOTION,
+    DETECTIONS,
     FILMS,
+    GIVEN,
     LIBRARY,
     MOTION,
     OBJECTS,
@@ -33,11 +43,13 @@ from netversus.studies.tracking import (
     TRACKED,
     TRACKS,
     WAYS,
+    chained,
     file_of,
     film_of,
 )
 
-GIVEN, TRUE = "given", "true"
+SHARED, TRUE, FOUND = "shared", "true", "found"
+"""Boxes that a contender looks into: those given to all, the true ones, and those that its detector found."""
 Ways = Mapping[str, Tracks]
 
 
@@ -46,17 +58,44 @@ def measure(bench: Bench) -> Iterator[Emission]:
     clips = _asked(bench)
     books = [_Book(bench, card, clips) for card in bench.contenders]
     told = {book.card.name: _results(book.card, bench) for book in books if book.card.source == "results"}
-    eyes = _eyes(bench, [book for book in books if book.card.name not in told and book.open])
+    networks = [book.card for book in books if book.card.name not in told and book.open]
+    detectors = yield from _detectors(bench, networks)
+    eyes = _eyes(bench, networks)
     for number, clip in enumerate(clips):
         waiting = [book for book in books if clip.name not in book.seen]
         if waiting:
             truth = truth_of(clip, bench.options.pictures)
-            seen = _Sight(bench, clip, truth, [book.card.name for book in waiting], eyes)
+            names = [book.card.name for book in waiting]
+            found = {name: _found(bench, detectors[name], clip, truth, name) for name in names if name in detectors}
+            seen = _Sight(bench, clip, truth, [name for name in names if name in eyes], eyes, found)
             for book in waiting:
                 name = book.card.name
                 ways = {TRACKED: _first(told[name][clip.name], truth.length)} if name in told else seen.tracked(name)
-                yield from book.enter(clip, truth, ways)
+                yield from book.enter(clip, truth, ways, found.get(name))
         yield Progress(number + 1, len(clips), "sequences tracked")
+
+
+def _detectors(bench: Bench, cards: Sequence[ContenderCard]) -> Generator[Emission, None, Mapping[str, nn.Module]]:
+    """The detector of each contender, trained on what it begins with; none where the tracks begin with given boxes."""
+    options, data = bench.options, bench.data
+    if not chained(options, data.card):
+        return {}
+    lessons = Lessons(to_learn_from(data), data.card.box_classes, options.side, data.card.name)
+    made: dict[str, nn.Module] = {}
+    for card in cards:
+        try:
+            made[card.name] = yield from own_detector(bench, card, bench.model(card), options, lessons)
+        except DivergedError:
+            raise
+        except CellError as error:
+            hint = "--tracking.detector none tracks boxes that are given to all"
+            raise CellError(error.message, hint=hint) from None
+    return made
+
+
+def _found(bench: Bench, detector: nn.Module, clip: Clip, truth: Truth, name: str) -> tuple[Shown, ...]:
+    least = bench.options.least_score
+    return detected_boxes(detector, clip, truth.length, name=name, device=bench.device, least=least)
 
 
 def _asked(bench: Bench) -> list[Clip]:
@@ -75,44 +114,64 @@ def _first(tracks: Tracks, length: int) -> Tracks:
     return tracks.only(tracks.frames < length)
 
 
-def _eyes(bench: Bench, books: Sequence[_Book]) -> dict[str, dict[str, Eye]]:
+def _eyes(bench: Bench, cards: Sequence[ContenderCard]) -> dict[str, dict[str, Eye]]:
     """Of each contender its own eye, and that of a random network of its kind."""
     return {
-        book.card.name: {
-            TRACKED: Eye.of(book.card, bench.model(book.card), bench.device),
-            RANDOM: Eye.of(book.card, random_twin(bench.model(book.card), bench.seed), bench.device),
+        card.name: {
+            TRACKED: Eye.of(card, bench.model(card), bench.device),
+            RANDOM: Eye.of(card, random_twin(bench.model(card), bench.seed), bench.device),
         }
-        for book in books
+        for card in cards
     }
 
 
 class _Sight:
-    """One sequence: the boxes that are given and the true ones, and what every contender sees in them."""
+    """One sequence: the boxes that are given to all, the true ones and those that were found, and what every contender
+    sees in them."""
 
     def __init__(
-        self, bench: Bench, clip: Clip, truth: Truth, names: Sequence[str], eyes: Mapping[str, Mapping[str, Eye]]
+        self,
+        bench: Bench,
+        clip: Clip,
+        truth: Truth,
+        names: Sequence[str],
+        eyes: Mapping[str, Mapping[str, Eye]],
+        found: Mapping[str, tuple[Shown, ...]],
     ) -> None:
         self.tracker = bench.options.tracker
         self.given: tuple[Shown, ...] = disturbed_boxes(truth, bench.options.boxes_seed)
         self.true: tuple[Shown, ...] = true_boxes(truth)
-        asked = {name: eyes[name] for name in names if name in eyes}
-        own = {name: each[TRACKED] for name, each in asked.items()}
-        self.own = look(clip, {GIVEN: self.given, TRUE: self.true}, own) if own else {}
-        random = {name: each[RANDOM] for name, each in asked.items()}
-        self.random = look(clip, {GIVEN: self.given}, random) if random else {}
+        self.found = found
+        own = {name: eyes[name][TRACKED] for name in names}
+        self.own = look(clip, {SHARED: self.given, TRUE: self.true}, own) if own else {}
+        random = {name: eyes[name][RANDOM] for name in names}
+        self.random = look(clip, {SHARED: self.given}, random) if random else {}
+        for name in found:
+            self.own |= look(clip, {FOUND: found[name]}, {name: own[name]})
 
     def tracked(self, name: str) -> Ways:
         """The tracks of a contender, in every way."""
+        given = GIVEN if name in self.found else TRACKED
         ways: dict[str, Tracks] = {
-            TRACKED: associate(self.given, self._of(name, GIVEN)),
+            given: associate(self.given, self._of(name, SHARED)),
             MOTION: associate(self.given),
-            RANDOM: associate(self.given, self.random[name, GIVEN]),
+            RANDOM: associate(self.given, self.random[name, SHARED]),
             CEILING: with_true_names(self.given),
             ORACLE: associate(self.true, self._of(name, TRUE)),
             ORACLE_MOTION: associate(self.true),
         }
         if self.tracker != "none":
             ways[LIBRARY] = track_by(self.tracker, self.given)
+        return {**ways, **self._chain(name)}
+
+    def _chain(self, name: str) -> Ways:
+        """The ways that begin with the boxes of its own detector."""
+        found = self.found.get(name)
+        if found is None:
+            return {}
+        ways = {TRACKED: associate(found, self._of(name, FOUND)), CHAIN_MOTION: associate(found)}
+        if self.tracker != "none":
+            ways[CHAIN_LIBRARY] = track_by(self.tracker, found)
         return ways
 
     def _of(self, name: str, boxes: str) -> list[Array]:
@@ -127,36 +186,47 @@ class _Book:
     card: ContenderCard
     clips: Sequence[Clip]
     counts: dict[str, dict[str, Counts]] = field(default_factory=dict)
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for way in WAYS:
             kept = self.bench.kept(self.card.name, file_of(way))
             self.counts[way] = {one.unit: one for one in loaded(kept)} if kept else {}
-        tracks = self.bench.kept(self.card.name, TRACKS)
-        self.texts = from_zip(tracks) if tracks else {}
+        for name in (TRACKS, DETECTIONS):
+            kept = self.bench.kept(self.card.name, name)
+            self.texts[name] = from_zip(kept) if kept else {}
         stored = set(self.bench.stored(self.card.name, OBJECTS)) & set(self.bench.stored(self.card.name, SWITCHES))
-        self.seen = stored & set(self.counts[TRACKED]) & set(self.texts)
+        self.seen = stored & set(self.counts[TRACKED]) & set(self.texts[TRACKS])
 
     @property
     def open(self) -> bool:
         """Whether a sequence is still to be tracked."""
         return any(clip.name not in self.seen for clip in self.clips)
 
-    def enter(self, clip: Clip, truth: Truth, ways: Ways) -> Iterator[Emission]:
+    def enter(self, clip: Clip, truth: Truth, ways: Ways, found: Sequence[Shown] | None) -> Iterator[Emission]:
         """Judge a sequence and write it down: the files first, for the numbers say that a sequence is done."""
         name, keep = self.card.name, self.bench.keep
         for way, tracks in ways.items():
             self.counts[way][clip.name] = judge(truth, tracks)
             keep(Artifact(file_of(way), dumped(self._in_order(self.counts[way])), name))
-        self.texts[clip.name] = as_text(ways[TRACKED])
-        keep(Artifact(TRACKS, as_zip(self.texts), name))
+        if found is not None:
+            self._write(DETECTIONS, clip, as_text(_nameless(found)))
+        self._write(TRACKS, clip, as_text(ways[TRACKED]))
         place = self.clips.index(clip)
         if place < FILMS:
             keep(Artifact(film_of(place), film(clip, ways[TRACKED], truth.length), name))
-        found = self.counts[TRACKED][clip.name]
-        yield Observations(name, OBJECTS, (clip.name,), (float(found.objects),))
-        yield Observations(name, SWITCHES, (clip.name,), (float(found.switches),))
+        counts = self.counts[TRACKED][clip.name]
+        yield Observations(name, OBJECTS, (clip.name,), (float(counts.objects),))
+        yield Observations(name, SWITCHES, (clip.name,), (float(counts.switches),))
+
+    def _write(self, file: str, clip: Clip, text: str) -> None:
+        self.texts[file][clip.name] = text
+        self.bench.keep(Artifact(file, as_zip(self.texts[file]), self.card.name))
 
     def _in_order(self, counts: Mapping[str, Counts]) -> list[Counts]:
         return [counts[clip.name] for clip in self.clips if clip.name in counts]
+
+
+def _nameless(found: Sequence[Shown]) -> Tracks:
+    """Detections as MOTChallenge writes them: of nobody."""
+    return joined([(frame, one.objects, one.corners, one.scores) for frame, one in enumerate(found)])

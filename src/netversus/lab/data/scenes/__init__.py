@@ -62,6 +62,7 @@ def open_scenes(opening: Opening) -> Dataset:
         frames={split: len(one) for split, one in frames.items()},
         sequences={split: len(clips) for split, clips in sequences.items()},
         box_classes=CLASSES,
+        frame_side=options.frame_size,
         image_size=options.size,
         factors=tuple(FACTORS),
         notes=(
