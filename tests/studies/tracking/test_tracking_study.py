@@ -203,7 +203,7 @@ def test_detectors_that_are_sure_of_nothing_are_named(tmp_path):
     options = {"tracking": LITTLE | {"least_score": 0.99}}
     run = compare(NARROW, WIDE, data=FEW, studies=["tracking"], options=options, out=tmp_path / "run")
     texts = [each.text for each in exhibit(evidence(run.path)) if isinstance(each, Text)]
-    assert any(f"The detectors of {NARROW} and {WIDE} were sure of no box" in text for text in texts)
+    assert any(f"The detectors of {NARROW}, {WIDE} were sure of no box" in text for text in texts)
 
 
 class Tracked:

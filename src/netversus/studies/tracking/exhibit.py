@@ -150,8 +150,8 @@ def _found_nothing(found: Mapping[str, Found]) -> Iterator[Text]:
     if names:
         yield Text(
             say(
-                "The detectors of {names} were sure of no box, so that nothing was tracked: they were trained too little, "
-                "and a verdict on them says nothing of the contenders. The given boxes compare their features.",
+                "The detectors of {names} were sure of no box, so that nothing was tracked: they were trained too "
+                "little, and a verdict on them says nothing of the contenders. The given boxes compare their features.",
                 names=in_a_row(names),
             )
         )
