@@ -40,6 +40,17 @@ def test_accuracy_waits_for_the_training_of_its_own_contender_and_seed(plan: Mak
     assert [c.study for c in cells] == ["training"] * 4 + ["accuracy"] * 4
 
 
+def test_a_study_that_finetunes_begins_with_what_the_run_trains_and_runs_without_it(plan: Make, data_card: DataCard):
+    boxes = replace(data_card, frames={"train": 8, "test": 8}, box_classes=("ring",), frame_side=64)
+    both = plan(data=boxes, studies=("detection", "training")).cells
+    training = {c.contenders: c.key for c in both if c.study == "training"}
+    assert [c.study for c in both] == ["training"] * 2 + ["detection"] * 2
+    assert all(c.after == (training[c.contenders],) for c in both if c.study == "detection")
+    alone = plan(data=boxes, studies=("detection",)).cells
+    assert not any(c.after or c.blocked for c in alone)
+    assert not {c.key for c in alone} & {c.key for c in both}
+
+
 def test_adding_a_contender_keeps_every_key(plan: Make):
     two, three = plan(), plan("resnet18", "resnet34", "resnet50")
     assert {c.key for c in two.cells} < {c.key for c in three.cells}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from netversus.exhibits import Exhibit
 from netversus.records import ContenderCard, DataCard, Question, Rates
@@ -30,10 +30,18 @@ class Options(BaseModel):
     becomes an API argument, a command-line flag, a TOML key and a line of help.
 
     `leading` names the fields from which others follow (a recipe): one that is named anew is not mixed with what a run
-    settled on before."""
+    settled on before. Where a field may be None, the word none says so: neither a flag nor TOML has another way to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     leading: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _none_said_in_a_word(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        open_fields = {name for name, one in cls.model_fields.items() if type(None) in get_args(one.annotation)}
+        return {name: None if name in open_fields and value == "none" else value for name, value in values.items()}
 
 
 class Need(StrEnum):

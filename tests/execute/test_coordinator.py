@@ -11,7 +11,7 @@ import pytest
 
 from netversus.execute import cluster
 from netversus.execute.cluster import ACCELERATOR, JOB_OPTIONS, _Coordinator, _environment
-from netversus.records import Done
+from netversus.records import Done, Failed
 
 from .conftest import Heard
 
@@ -23,7 +23,11 @@ class Sent:
 
     def __init__(self, keys: tuple[str, ...], name: str) -> None:
         self.keys, self.key, self.status = keys, name, "pending"
+        self.error: BaseException | None = None
         self.then: Callable[[Any], None] = lambda _: None
+
+    def exception(self) -> BaseException | None:
+        return self.error
 
     def add_done_callback(self, then: Callable[[Any], None]) -> None:
         self.then = then
@@ -64,6 +68,39 @@ def finish(found: _Coordinator, run, task: Sent) -> None:
     task.status = "finished"
     task.then(task)
     found._hear()
+
+
+KilledWorker = type("KilledWorker", (Exception,), {"__doc__": "As Dask names it."})
+
+
+def kill(found: _Coordinator, task: Sent) -> None:
+    task.status, task.error = "error", KilledWorker()
+    task.then(task)
+    found._hear()
+
+
+def test_who_only_waited_where_a_worker_died_is_not_blamed(counting, table):
+    for name in ("first", "second"):
+        counting(name=name, more="together=True,")
+    run, client = table("a", "b", studies=("first", "second")), Cluster(workers=1)
+    guilty = next(cell for cell in run.plan.cells if cell.study == "first")
+    found, _ = coordinator(run, client)
+    found._send()
+    assert len(client.sent) == 2
+    for task in client.sent[:]:  # Dask gives up both, though one of them never began
+        kill(found, task)
+    for sent in (3, 4):
+        found._send()
+        found._send()
+        assert len(client.sent) == sent  # one at a time
+        task = client.sent[-1]
+        if guilty.key in task.keys:
+            kill(found, task)
+        else:
+            finish(found, run, task)
+    assert not found.waiting
+    outcomes = {cell.study: type(run.store.outcome(cell)) for cell in run.plan.cells}
+    assert outcomes == {"first": Failed, "second": Done}
 
 
 def studies_of(run, tasks: list[Sent]) -> list[str]:

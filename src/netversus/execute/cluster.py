@@ -127,7 +127,7 @@ def local_cluster(workers: int) -> Any:
                 "nthreads": 1,
                 "host": LOOPBACK,
                 "dashboard": False,
-                "dashboard_address": None,
+                "dashboard_address": f"{LOOPBACK}:0",
                 "memory_limit": 0,
                 "silence_logs": logging.CRITICAL,  # what matters of a worker's life ends in an outcome
                 "resources": {ACCELERATOR: 1},
@@ -136,7 +136,7 @@ def local_cluster(workers: int) -> Any:
         }
         for number in range(workers)
     }
-    options = {"host": LOOPBACK, "port": 0, "dashboard": False, "dashboard_address": None}
+    options = {"host": LOOPBACK, "port": 0, "dashboard": False, "dashboard_address": f"{LOOPBACK}:0"}
     scheduler = {"cls": Scheduler, "options": options}
     return SpecCluster(workers=spec, scheduler=scheduler, silence_logs=logging.CRITICAL)
 
@@ -245,6 +245,7 @@ class _Coordinator:
     running: dict[str, tuple[Any, Pass]] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
+    suspects: set[str] = field(default_factory=set)
     total: int = 0
     begun: int = 0
     lonely: float | None = field(default_factory=time.monotonic)
@@ -271,13 +272,13 @@ class _Coordinator:
     def _send(self) -> None:
         """Submit what may run now; what wants the machine to itself only when nothing else can run."""
         lost = self.client.status != "running"
-        if lost or any(_alone(work) for _, work in self.running.values()):
+        if lost or any(self._apart(work) for _, work in self.running.values()):
             return
         most = 2 * max(1, len(self._workers()))
         later: list[Pass] = []
         while self.waiting and len(self.running) < most:
             work = self.waiting.popleft()
-            if _alone(work) or not self._ready(work):
+            if self._apart(work) or not self._ready(work):
                 later.append(work)
             else:
                 self._submit(work)
@@ -286,6 +287,11 @@ class _Coordinator:
                 later.remove(work)
                 self._submit(work)
         self.waiting.extendleft(reversed(later))
+
+    def _apart(self, work: Pass) -> bool:
+        """Whether a pass is sent only while nothing else runs: it times the machine, or may be what kills workers. Dask
+        blames a worker's death on all that was waiting there, so that only who is alone is known to be guilty."""
+        return _alone(work) or any(cell.key in self.suspects for cell in work.cells)
 
     def _ready(self, work: Pass) -> bool:
         """Whether all that its cells need has ended; what ended badly leads to their being skipped."""
@@ -369,6 +375,11 @@ class _Coordinator:
             return
         if isinstance(error, NetversusError):
             raise error
+        if error is not None and _killed(error) and not self._apart(work):
+            self.suspects |= keys
+            if len(work.cells) == 1:
+                self.waiting.appendleft(work)
+                return
         if error is not None and len(work.cells) > 1:
             self.listener.noted(f"{work.label}: {_words(error)}; going on with each contender alone")
             self.waiting.extendleft(reversed(work.alone()))
@@ -390,8 +401,13 @@ def _alone(work: Pass) -> bool:
     return Need.QUIET_MACHINE in get_study(work.study).needs
 
 
+def _killed(error: BaseException) -> bool:
+    """Whether a task was given up because its workers died."""
+    return type(error).__name__ == "KilledWorker"
+
+
 def _words(error: BaseException) -> str:
-    if type(error).__name__ == "KilledWorker":
+    if _killed(error):
         return f"the worker process died on it {DEATHS + 1} times (killed, or out of memory)"
     lines = str(error).splitlines()
     return without_credentials(f"{type(error).__name__}: {lines[0] if lines else 'no message'}")

@@ -21,7 +21,7 @@ from torchvision.ops import MultiScaleRoIAlign
 from netversus.errors import CellError
 from netversus.lab.data.annotated import Boxes, FrameSet
 from netversus.lab.detection.pyramid import Pyramid, make_pyramid
-from netversus.lab.detection.recipe import DetectorRecipe
+from netversus.lab.detection.recipe import ROI, DetectorRecipe, Sizes
 from netversus.lab.training.products import as_products
 from netversus.records import ContenderCard
 
@@ -30,7 +30,6 @@ OCTAVE = (1.0, 2 ** (1 / 3), 2 ** (2 / 3))  # RetinaNet's three sizes a level
 LEAST_RATIO, MOST_RATIO = 1.0, 8.0  # of an anchor's size to its level's stride
 LONGEST = 1333 / 800  # longer side over shorter side at most, as the standard protocol has it
 DIVISIBLE = 32
-_ROI = 7  # places of a region's features in each direction
 # Of torchvision: a box of 224 px is looked up on the level of stride 16, whose anchors are of 128 px.
 _CANONICAL = 224 / 128
 
@@ -40,7 +39,7 @@ class Plan:
     """What a detector is made of beside its backbone: told in the report, and enough to build it again.
 
     `side` is the shorter side at which it sees pictures; `median` the middle of the square roots of the objects' areas
-    at that size; `anchors` the sizes of each level in pixels; `strides` the levels'.
+    at that size; `anchors` the sizes of each level in pixels; `strides` the levels'; `sizes` those of the head.
     """
 
     head: str
@@ -51,6 +50,7 @@ class Plan:
     strides: tuple[int, ...]
     frozen: bool
     classes: tuple[str, ...]
+    sizes: Sizes
 
     def told(self) -> dict[str, object]:
         """As plain data."""
@@ -100,10 +100,10 @@ def build(
         CellError: the network cannot be a detector's backbone.
     """
     device = next(model.parameters()).device
-    side = math.ceil(scale.side / DIVISIBLE) * DIVISIBLE
+    side, sizes = math.ceil(scale.side / DIVISIBLE) * DIVISIBLE, recipe.sizes(scale.side)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
-        pyramid = make_pyramid(model, card.name, side, recipe.channels, finest=1 if recipe.head == "retinanet" else 0)
+        pyramid = make_pyramid(model, card.name, side, sizes.channels, finest=1 if recipe.head == "retinanet" else 0)
         frozen = recipe.norms == "frozen" or (recipe.norms == "auto" and not card.untrained)
         if frozen:
             pyramid.freeze(torch.zeros(1, 3, side, side, device=device))
@@ -116,9 +116,10 @@ def build(
             strides=pyramid.strides,
             frozen=frozen,
             classes=tuple(classes),
+            sizes=sizes,
         )
         make = _faster_rcnn if recipe.head == "faster-rcnn" else _retinanet
-        detector = make(pyramid, plan, card, recipe)
+        detector = make(pyramid, plan, card)
     if device.type == "cpu":  # always, so that a detector from the run's folder rounds as the one that was trained
         as_products(detector)
     return detector.to(device), plan
@@ -146,12 +147,12 @@ def _seen(plan: Plan, card: ContenderCard) -> dict[str, object]:
     }
 
 
-def _faster_rcnn(pyramid: Pyramid, plan: Plan, card: ContenderCard, recipe: DetectorRecipe) -> nn.Module:
+def _faster_rcnn(pyramid: Pyramid, plan: Plan, card: ContenderCard) -> nn.Module:
     names = [str(level) for level in range(len(pyramid.levels))]
     middle = len(names) // 2
     pool = MultiScaleRoIAlign(
         featmap_names=names,
-        output_size=_ROI,
+        output_size=ROI,
         sampling_ratio=2,
         canonical_scale=round(_CANONICAL * plan.anchors[middle][0]),
         canonical_level=round(math.log2(plan.strides[middle])),
@@ -160,18 +161,17 @@ def _faster_rcnn(pyramid: Pyramid, plan: Plan, card: ContenderCard, recipe: Dete
         pyramid,
         rpn_anchor_generator=AnchorGenerator(plan.anchors, (ASPECTS,) * len(plan.anchors)),
         box_roi_pool=pool,
-        box_head=TwoMLPHead(pyramid.out_channels * _ROI**2, recipe.width),
-        box_predictor=FastRCNNPredictor(recipe.width, len(plan.classes) + 1),
-        box_batch_size_per_image=recipe.regions,
-        rpn_post_nms_top_n_train=2 * recipe.proposals,
-        rpn_post_nms_top_n_test=recipe.proposals,
+        box_head=TwoMLPHead(pyramid.out_channels * ROI**2, plan.sizes.width),
+        box_predictor=FastRCNNPredictor(plan.sizes.width, len(plan.classes) + 1),
+        box_batch_size_per_image=plan.sizes.regions,
+        rpn_post_nms_top_n_train=2 * plan.sizes.proposals,
+        rpn_post_nms_top_n_test=plan.sizes.proposals,
         **_seen(plan, card),
     )
     return detector
 
 
-def _retinanet(pyramid: Pyramid, plan: Plan, card: ContenderCard, recipe: DetectorRecipe) -> nn.Module:
-    del recipe  # its head is as wide as the pyramid
+def _retinanet(pyramid: Pyramid, plan: Plan, card: ContenderCard) -> nn.Module:
     detector: nn.Module = RetinaNet(
         pyramid,
         num_classes=len(plan.classes) + 1,

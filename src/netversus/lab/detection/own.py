@@ -69,7 +69,8 @@ def own_detector(
     detector, plan = build(model.to(bench.device), card, lessons.classes, lessons.scale, recipe, bench.seed)
     kept = bench.kept(card.name, WEIGHTS)
     if kept is None:
-        yield Artifact(MADE, json.dumps(plan.told()).encode(), card.name)
+        told = plan.told() | {"begins": _begins(bench, card)}
+        yield Artifact(MADE, json.dumps(told).encode(), card.name)
         yield from _trained(bench, card, detector, recipe, lessons)
         weights = {name: tensor.contiguous().cpu() for name, tensor in detector.state_dict().items()}
         bench.flush()
@@ -77,6 +78,13 @@ def own_detector(
     else:
         detector.load_state_dict(safetensors.torch.load(kept))
     return detector.eval()
+
+
+def _begins(bench: Bench, card: ContenderCard) -> str:
+    """What the detector's training begins with; the report has the words (`netversus.lab.detection.told`)."""
+    if card.name in bench.weights:
+        return "here"
+    return "random" if card.untrained else "given"
 
 
 def _trained(

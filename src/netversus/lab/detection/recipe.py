@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -15,6 +16,25 @@ MADE, WEIGHTS, LOSS = "detector.json", "detector.safetensors", "loss"
 
 # Goyal et al. 2017: the rate grows with the batch; 0.02 for 16 pictures is Detectron's and torchvision's.
 _SGD_RATE, _SGD_BATCH, _ADAMW_RATE = 0.02, 16, 2e-4
+
+
+ROI = 7  # places of a region's features in each direction
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How large a head is: channels of the pyramid, width of the box head, regions of a picture that it learns from,
+    regions that are proposed."""
+
+    channels: int
+    width: int
+    regions: int
+    proposals: int
+
+
+SMALL_SIDE = 160
+LARGE = Sizes(channels=256, width=1024, regions=128, proposals=300)
+SMALL = Sizes(channels=64, width=256, regions=32, proposals=100)
 
 
 class DetectorRecipe(Options):
@@ -47,17 +67,50 @@ class DetectorRecipe(Options):
             "weights and trained where it does not (auto), or the same for all."
         ),
     ] = "auto"
-    channels: Annotated[int, Field(ge=8, le=1024, description="Channels of the feature pyramid.")] = 256
-    width: Annotated[int, Field(ge=8, le=4096, description="faster-rcnn: width of the box head.")] = 1024
+    channels: Annotated[
+        int | None, Field(ge=8, le=1024, description="Channels of the feature pyramid; none: 256, 64 under 160 px.")
+    ] = None
+    width: Annotated[
+        int | None,
+        Field(ge=8, le=4096, description="faster-rcnn: width of the box head; none: 1024, 256 under 160 px."),
+    ] = None
     regions: Annotated[
-        int, Field(ge=8, le=4096, description="faster-rcnn: regions of a picture that its box head learns from.")
-    ] = 128
-    proposals: Annotated[
-        int,
+        int | None,
         Field(
-            ge=8, le=4096, description="faster-rcnn: regions of a picture that are proposed; twice that in training."
+            ge=8,
+            le=4096,
+            description="faster-rcnn: regions of a picture that its box head learns from; none: 128, 32 under 160 px.",
         ),
-    ] = 300
+    ] = None
+    proposals: Annotated[
+        int | None,
+        Field(
+            ge=8,
+            le=4096,
+            description="faster-rcnn: regions of a picture that are proposed, twice that in training; none: 300, 100 "
+            "under 160 px.",
+        ),
+    ] = None
+
+    def sizes(self, side: int) -> Sizes:
+        """How large the head is for pictures of a shorter `side` in px: as named, else by the side. Small pictures
+        hold few objects and show little of each, and a head made for photographs would cost far more than most
+        backbones there."""
+        usual = SMALL if side < SMALL_SIDE else LARGE
+        named = {one.name: getattr(self, one.name) for one in fields(Sizes)}
+        return replace(usual, **{name: size for name, size in named.items() if size is not None})
+
+    def head_products(self, side: int) -> float:
+        """Multiplications of an answer of the head, for a square picture of that side: a convolution of the pyramid and
+        one of the proposals at each place of each level (stride 4 and up), and the box head on each region; RetinaNet
+        begins at stride 8 and convolves four times each for classes and boxes."""
+        sizes = self.sizes(side)
+        stride, convolutions = (4, 2) if self.head == "faster-rcnn" else (8, 9)
+        places = (side / stride) ** 2 * 4 / 3  # and a quarter of them at the next level, and so on
+        maps = places * convolutions * 9 * sizes.channels**2
+        if self.head != "faster-rcnn":
+            return maps
+        return maps + sizes.regions * (ROI**2 * sizes.channels * sizes.width + sizes.width**2)
 
     @property
     def rate(self) -> float:

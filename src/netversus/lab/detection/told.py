@@ -7,8 +7,14 @@ from collections.abc import Iterator
 
 from netversus.exhibits import Table
 from netversus.lab.detection.recipe import MADE
-from netversus.messages import in_a_row, say
+from netversus.messages import in_a_row, say, template
 from netversus.study import Evidence
+
+_BEGINNINGS = {
+    "here": template("weights trained in this run"),
+    "given": template("the weights that it came with"),
+    "random": template("random weights"),
+}
 
 
 def trained_here(evidence: Evidence) -> Iterator[Table]:
@@ -20,14 +26,16 @@ def trained_here(evidence: Evidence) -> Iterator[Table]:
             plan = json.loads(content)
             anchors = in_a_row(f"{size[0]:g}" for size in plan["anchors"])
             frozen = say("frozen, with the first stage") if plan["frozen"] else say("trained")
-            rows.append((card.name, plan["head"], plan["side"], plan["median"], anchors, frozen))
+            begins = say(_BEGINNINGS[plan["begins"]])
+            head = say("{head}, {n} channels", head=plan["head"], n=plan["sizes"]["channels"])
+            rows.append((card.name, begins, head, plan["side"], plan["median"], anchors, frozen))
     if rows:
         yield Table(
             title=say("The detectors that were trained here"),
             columns=(
-                *(say("contender"), say("detector"), say("pictures seen at (px)"), say("median object (px)")),
-                *(say("anchors from (px)"), say("batch norms")),
+                *(say("contender"), say("begins with"), say("detector"), say("pictures seen at (px)")),
+                *(say("median object (px)"), say("anchors from (px)"), say("batch norms")),
             ),
             rows=tuple(rows),
-            formats=("", "", ",d", ".1f", "", ""),
+            formats=("", "", "", ",d", ".1f", "", ""),
         )

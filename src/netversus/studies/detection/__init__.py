@@ -39,7 +39,7 @@ def _cost(options: DetectionOptions, work: Work) -> Cost:
     """Training and asking."""
     asked = _pictures(options, work) + 2 * options.timed
     return Cost(
-        seconds=training_seconds(options, work) + asked * asking_seconds(work),
+        seconds=training_seconds(options, work) + asked * asking_seconds(options, work),
         memory=training_memory(options, work),
         disk=len(work.rates) * asked * 10_000 + kept_bytes(work),
     )
@@ -125,4 +125,5 @@ STUDY = Study(
     share=4.0,
     default=False,
     detections=True,
+    finetunes=True,
 )

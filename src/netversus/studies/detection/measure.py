@@ -86,7 +86,8 @@ def _detector(room: Room, card: ContenderCard) -> Generator[Emission, None, nn.M
     bench = room.bench
     if is_ready(card):
         return ready(card, room.classes).to(bench.device).eval()
-    model = load(card, classes=0, seed=bench.seed)
+    # What the run trained has its head for images, which is left aside like that of any other backbone.
+    model = bench.model(card) if card.name in bench.weights else load(card, classes=0, seed=bench.seed)
     return (yield from own_detector(bench, card, model, bench.options, room.lessons))
 
 

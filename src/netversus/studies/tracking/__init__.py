@@ -92,7 +92,7 @@ def _cost(options: TrackingOptions, work: Work) -> Cost:
     chain = chained(options, work.data)
     readings = _READINGS + (1 if chain else 0)
     tracking = len(work.rates) * shown * _PICTURE_SECONDS + readings * boxes * work.infer_seconds
-    detecting = training_seconds(options, work) + shown * asking_seconds(work) if chain else 0.0
+    detecting = training_seconds(options, work) + shown * asking_seconds(options, work) if chain else 0.0
     return Cost(
         seconds=tracking + detecting,
         memory=16 * work.parameters + 64 * 2**20 + (training_memory(options, work) if chain else 0),

@@ -1,0 +1,29 @@
+"""A study's options: what a user may write for each."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from netversus.studies import find_studies
+from netversus.study import Options
+
+MAY_BE_NONE = [
+    (study.name, name)
+    for study in find_studies().values()
+    for name, field in study.options.model_fields.items()
+    if field.default is None
+]
+
+
+@pytest.mark.parametrize(("study", "name"), MAY_BE_NONE)
+def test_an_option_whose_help_says_none_takes_the_word(study: str, name: str):
+    assert getattr(find_studies()[study].options.model_validate({name: "none"}), name) is None
+
+
+def test_the_word_is_no_number_where_a_number_must_be():
+    class Settings(Options):
+        batch: int = 8
+
+    with pytest.raises(ValidationError):
+        Settings.model_validate({"batch": "none"})
