@@ -16,6 +16,7 @@ import argparse
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.detection.detector import ASPECTS, Plan, build, scale_of
 from netversus.lab.detection.pictures import Pictures, target
-from netversus.lab.detection.recipe import DetectorRecipe
+from netversus.lab.detection.recipe import LARGE, DetectorRecipe
 from netversus.lab.detection.training import Apprentice
 
 GOAL = 1.0
@@ -37,7 +38,7 @@ CPU = torch.device("cpu")
 Step = Callable[[], float]
 
 
-def torchvisions(plan: Plan, recipe: DetectorRecipe) -> nn.Module:
+def torchvisions(plan: Plan) -> nn.Module:
     """Torchvision's detector with the settings of ours; both box heads are 1024 wide."""
     made: nn.Module = fasterrcnn_resnet50_fpn(
         weights=None,
@@ -47,9 +48,9 @@ def torchvisions(plan: Plan, recipe: DetectorRecipe) -> nn.Module:
         rpn_anchor_generator=AnchorGenerator(plan.anchors, (ASPECTS,) * len(plan.anchors)),
         min_size=plan.side,
         max_size=plan.longest,
-        box_batch_size_per_image=recipe.regions,
-        rpn_post_nms_top_n_train=2 * recipe.proposals,
-        rpn_post_nms_top_n_test=recipe.proposals,
+        box_batch_size_per_image=plan.sizes.regions,
+        rpn_post_nms_top_n_train=2 * plan.sizes.proposals,
+        rpn_post_nms_top_n_test=plan.sizes.proposals,
     )
     return made
 
@@ -90,7 +91,8 @@ def main() -> None:
     data = open_data(spec)
     card = resolve("resnet50@scratch", data.card)
     recipe = DetectorRecipe(
-        samples=100_000, batch=given.batch, learning_rate=1e-3, clip=0.0, flip=0.5, warmup=0.0, norms="trained"
+        samples=100_000, batch=given.batch, learning_rate=1e-3, clip=0.0, flip=0.5, warmup=0.0, norms="trained",
+        **asdict(LARGE),  # torchvision's own, whatever the side
     )
     pictures = Pictures(data.frames["train"])
     scale = scale_of(pictures.frames, None)
@@ -100,7 +102,7 @@ def main() -> None:
 
     detector, plan = made()
     steps: dict[str, Step] = {
-        "torchvision's detector, plain loop": plain(torchvisions(plan, recipe), pictures, recipe),
+        "torchvision's detector, plain loop": plain(torchvisions(plan), pictures, recipe),
         "our detector, plain loop": plain(made()[0], pictures, recipe),
         "ours": iter(Apprentice("resnet50", detector, recipe, 0, CPU).train(pictures)).__next__,
     }
@@ -131,7 +133,7 @@ def main() -> None:
             "parameters": {
                 name: sum(p.numel() for p in one.parameters() if p.requires_grad)
                 for name, one in (
-                    ("torchvision's", torchvisions(plan, recipe)),
+                    ("torchvision's", torchvisions(plan)),
                     ("ours", detector),
                 )
             },

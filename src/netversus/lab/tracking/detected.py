@@ -1,8 +1,11 @@
-"""The boxes that a contender's own detector finds in a sequence, and the pictures that it learns from."""
+"""The boxes that a contender's own detector finds in a sequence, the pictures that it learns from, and those on which
+it is found how sure it must be."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 import torch
@@ -19,6 +22,8 @@ from netversus.lab.tracking.given import NOBODY, Shown
 
 ASKED = 8  # pictures at once
 SAME = 0.5  # IoU from which the less sure of two boxes is dropped: objects of all classes are tracked together
+TRIED = 64  # pictures at most on which it is found how sure a detector must be
+_SHARE = 5  # one in so many of the pictures is kept out of the lessons for it
 _SPLIT = "train"
 
 
@@ -27,6 +32,7 @@ class Strung(FrameSet):
 
     def __init__(self, clips: Sequence[Clip]) -> None:
         self.ids = tuple(name for clip in clips for name in clip.ids)
+        self.lengths = tuple(map(len, clips))
         self._places = [(clip, index) for clip in clips for index in range(len(clip))]
 
     def image(self, index: int) -> Image.Image:
@@ -40,6 +46,54 @@ class Strung(FrameSet):
         return clip.boxes(place)
 
 
+class Some(FrameSet):
+    """The pictures at some places of others, in that order."""
+
+    def __init__(self, frames: FrameSet, places: Sequence[int]) -> None:
+        self.ids = tuple(frames.ids[place] for place in places)
+        self._frames, self._places = frames, tuple(places)
+
+    def image(self, index: int) -> Image.Image:
+        """The picture at `index`."""
+        return self._frames.image(self._places[index])
+
+    def boxes(self, index: int) -> Boxes:
+        """What is in it."""
+        return self._frames.boxes(self._places[index])
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """Pictures to learn from, and those on which it is found how sure a detector must be; whether these are `apart` from
+    what it learns from."""
+
+    lessons: FrameSet
+    trial: FrameSet
+    apart: bool
+
+
+def set_apart(frames: FrameSet) -> Taught:
+    """Keep some of the pictures out of the lessons, `TRIED` at most: of those with objects the last fifth, of each
+    sequence where there are such. Where that is not one picture, the last of those that are learnt from are tried."""
+    lengths = frames.lengths if isinstance(frames, Strung) else (len(frames),)
+    most = max(1, TRIED // len(lengths))
+    holding = [place for place in range(len(frames)) if _objects(frames.boxes(place))]
+    kept_out: list[int] = []
+    for begin, end in pairwise(accumulate(lengths, initial=0)):
+        here = [place for place in holding if begin <= place < end]
+        kept_out += here[len(here) - min(len(here) // _SHARE, most) :]
+    if not kept_out:
+        return Taught(frames, Some(frames, holding[-TRIED:]), apart=False)
+    trial = kept_out[-TRIED:]
+    rest = sorted(set(range(len(frames))) - set(trial))
+    return Taught(Some(frames, rest), Some(frames, trial), apart=True)
+
+
+def _objects(boxes: Boxes) -> int:
+    """How many of the boxes a detector can learn from (see `netversus.lab.detection.pictures.target`)."""
+    return int((~boxes.crowd & (boxes.corners[:, 2:] > boxes.corners[:, :2]).all(axis=1)).sum())
+
+
 def to_learn_from(data: Dataset) -> FrameSet | None:
     """The pictures that a detector for the sequences learns from: the train pictures with boxes, or where the data
     have only sequences the pictures of the train sequences; None where there are neither."""
@@ -51,15 +105,15 @@ def to_learn_from(data: Dataset) -> FrameSet | None:
 
 
 def detected_boxes(
-    detector: nn.Module, clip: Clip, length: int, *, name: str, device: torch.device, least: float
+    detector: nn.Module, frames: FrameSet, length: int, *, name: str, device: torch.device, least: float
 ) -> tuple[Shown, ...]:
-    """What a detector in eval mode finds in each of the first `length` pictures of a clip, with scores of at least
+    """What a detector in eval mode finds in each of the first `length` pictures, with scores of at least
     `least`; of boxes on the same place the surest.
 
     Raises:
         CellError: a box or a score is no number.
     """
-    pictures, shown = Pictures(clip, room=0), list[Shown]()
+    pictures, shown = Pictures(frames, room=0), list[Shown]()
     for start in range(0, length, ASKED):
         images = pictures.shown(range(start, min(start + ASKED, length)), device)
         shown += [_shown(found, least) for found in detect(detector, images, name)]

@@ -25,12 +25,14 @@ is trained, what is judged is the given boxes with its features, and no way begi
 
 TRACKS = "tracks.zip"
 DETECTIONS = "detections.zip"
+LEAST = "least-score.json"  # of a contender's detector, where it was not given
 OBJECTS, SWITCHES = "objects", "switches"
 FILMS = 3
 
 FEWEST_SEQUENCES, FEWEST_PICTURES = 2, 4
 FEWEST_LESSONS = 480  # pictures shown in training, under which a detector finds too little to be tracked
 _NOMINAL_PICTURES, _NOMINAL_BOXES = 60, 6  # where the data do not tell how long sequences are, or how many are in them
+_TRIED = 64  # pictures at most on which it is found how sure a detector must be (`netversus.lab.tracking.detected`)
 _READINGS = 3  # of each box: of the given and of the true boxes, and by the random network
 _PICTURE_SECONDS = 0.02  # drawing or decoding one, and associating its boxes in every way
 
@@ -47,8 +49,14 @@ class TrackingOptions(DetectorRecipe):
         ),
     ] = "trained"
     least_score: Annotated[
-        float, Field(ge=0, lt=1, description="Score from which a box of the trained detector is tracked.")
-    ] = 0.5
+        float | None,
+        Field(
+            ge=0,
+            lt=1,
+            description="Score from which a box of a trained detector is tracked; none: of each detector the one from "
+            "which its boxes are best on some train pictures that it did not learn from.",
+        ),
+    ] = None
 
     sequences: Annotated[
         int | None, Field(ge=1, description="Test sequences, the first in the recorded shuffle; none: all of them.")
@@ -92,7 +100,8 @@ def _cost(options: TrackingOptions, work: Work) -> Cost:
     chain = chained(options, work.data)
     readings = _READINGS + (1 if chain else 0)
     tracking = len(work.rates) * shown * _PICTURE_SECONDS + readings * boxes * work.infer_seconds
-    detecting = training_seconds(options, work) + shown * asking_seconds(options, work) if chain else 0.0
+    asked = shown + (_TRIED if options.least_score is None else 0)
+    detecting = training_seconds(options, work) + asked * asking_seconds(options, work) if chain else 0.0
     return Cost(
         seconds=tracking + detecting,
         memory=16 * work.parameters + 64 * 2**20 + (training_memory(options, work) if chain else 0),
