@@ -20,6 +20,7 @@ _SIGNATURES = (
     (b"GIF89a", "gif"),
 )
 _SMALLEST, _LARGEST = 96.0, 320.0  # CSS px that the longer side of a picture takes in the page
+_SMALLEST_MARKED = 256.0  # of a picture with marks, whose words would cover it
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def shown(gallery: Gallery, address: Callable[[bytes], str]) -> Shown:
 
 def _shot(picture: Picture, places: dict[str, int], address: Callable[[bytes], str]) -> Shot:
     longer = max(picture.width, picture.height)
-    scale = min(max(longer, _SMALLEST), _LARGEST) / longer
+    scale = min(max(longer, _SMALLEST_MARKED if picture.marks else _SMALLEST), _LARGEST) / longer
     return Shot(
         address=address(picture.content),
         alt=picture.alt,

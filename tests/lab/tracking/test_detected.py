@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 from netversus.errors import CellError
 from netversus.lab.data import open_data
+from netversus.lab.data.annotated import Boxes, FrameSet
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.tracking import detected
-from netversus.lab.tracking.detected import Strung, detected_boxes, to_learn_from
+from netversus.lab.tracking.detected import Strung, detected_boxes, set_apart, to_learn_from
 
 CPU = torch.device("cpu")
 SPEC = "scenes?size=16&train=4&test=4&frame_size=64&frames=2&test_frames=1&sequences=2&test_sequences=1&length=5"
@@ -86,3 +87,45 @@ def test_a_detector_learns_from_train_pictures_else_from_those_of_train_sequence
     assert np.array_equal(np.asarray(strung.image(7)), np.asarray(clips[1].image(2)))
     assert np.array_equal(strung.boxes(7).corners, clips[1].boxes(2).corners)
     assert to_learn_from(Dataset(scenes.card, {}, {}, {"test": clips})) is None
+
+
+class Many(FrameSet):
+    """Pictures without pixels; those at `empty` hold no object."""
+
+    def __init__(self, count: int, empty: tuple[int, ...] = ()) -> None:
+        self.ids = tuple(f"p{number}" for number in range(count))
+        self.empty = empty
+
+    def image(self, index: int):
+        raise AssertionError(index)
+
+    def boxes(self, index: int) -> Boxes:
+        crowd = np.array([index in self.empty])
+        return Boxes(np.array([[0.0, 0, 9, 9]]), np.zeros(1, np.int64), np.ones(1), crowd, np.zeros(1, np.int64))
+
+
+def test_the_last_fifth_of_the_pictures_with_objects_is_kept_out_of_the_lessons():
+    taught = set_apart(Many(12, empty=(9, 11)))
+    assert taught.apart
+    assert taught.trial.ids == ("p8", "p10")
+    assert taught.lessons.ids == ("p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p9", "p11")
+    assert [taught.lessons.boxes(place).crowd[0] for place in (7, 8, 9)] == [False, True, True]
+    many = set_apart(Many(1000))
+    assert many.trial.ids == tuple(f"p{number}" for number in range(936, 1000))
+    assert len(many.lessons) == 936
+
+
+def test_of_few_pictures_none_is_kept_out_and_the_last_ones_are_tried():
+    frames = Many(4, empty=(1,))
+    taught = set_apart(frames)
+    assert not taught.apart
+    assert taught.lessons is frames
+    assert taught.trial.ids == ("p0", "p2", "p3")
+
+
+def test_of_sequences_the_last_pictures_of_each_are_kept_out(scenes):
+    clips = scenes.sequences["train"]
+    taught = set_apart(Strung(clips))
+    assert taught.trial.ids == (clips[0].ids[-1], clips[1].ids[-1])
+    assert taught.lessons.ids == (*clips[0].ids[:-1], *clips[1].ids[:-1])
+    assert np.array_equal(np.asarray(taught.trial.image(1)), np.asarray(clips[1].image(4)))

@@ -20,7 +20,7 @@ from netversus import compare
 from netversus.api import Run
 from netversus.errors import DivergedError
 from netversus.evidence import StudyEvidence
-from netversus.exhibits import Chart, Gallery, Table
+from netversus.exhibits import Chart, Gallery, Table, Text
 from netversus.lab.data.export import export
 from netversus.lab.detection import own
 from netversus.lab.detection.recipe import LOSS, WEIGHTS
@@ -244,9 +244,28 @@ def test_networks_are_trained_asked_and_judged_as_pycocotools_would(tmp_path):
         assert found.artifact(WEIGHTS, name)
         assert len(found.series(name, "detector_time").values) == 2
     assert "ap_large" not in levels(run)  # a picture of 64 px holds no such object
-    titles = [each.title for each in exhibit(found) if isinstance(each, Table)]
-    assert "The detectors that were trained here" in titles
+    shown = list(exhibit(found))
+    assert "The detectors that were trained here" in [each.title for each in shown if isinstance(each, Table)]
+    told = isinstance(shown[0], Text) and "No contender finds much" in shown[0].text
+    assert told == (max(levels(run)["ap"]) < 0.01)
     assert Path(run.report()).is_file()
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.0])
+def test_detectors_that_find_next_to_nothing_are_told_of(folder, results, tmp_path, kept):
+    for path in results:
+        rows = json.loads(path.read_text())
+        few = [
+            row | {"score": row["score"] if kept else 0.0, "bbox": row["bbox"] if kept else [0, 0, 1, 1]}
+            for row in rows
+        ]
+        (tmp_path / path.name).write_text(json.dumps(few))
+    names = [f"results:{tmp_path / path.name}" for path in results]
+    run = compare(*names, data=f"coco:{folder}", studies=["detection"], out=tmp_path / "run")
+    told = [
+        each for each in exhibit(evidence(run)) if isinstance(each, Text) and "No contender finds much" in each.text
+    ]
+    assert len(told) == (0 if kept else 1)
 
 
 def test_a_network_and_a_file_of_results_can_be_compared(tmp_path):

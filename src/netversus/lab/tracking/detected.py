@@ -19,10 +19,10 @@ from netversus.lab.detection.ask import detect
 from netversus.lab.detection.found import Found
 from netversus.lab.detection.pictures import Pictures
 from netversus.lab.tracking.given import NOBODY, Shown
+from netversus.lab.tracking.least import TRIED
 
 ASKED = 8  # pictures at once
 SAME = 0.5  # IoU from which the less sure of two boxes is dropped: objects of all classes are tracked together
-TRIED = 64  # pictures at most on which it is found how sure a detector must be
 _SHARE = 5  # one in so many of the pictures is kept out of the lessons for it
 _SPLIT = "train"
 
@@ -64,8 +64,8 @@ class Some(FrameSet):
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Pictures to learn from, and those on which it is found how sure a detector must be; whether these are `apart` from
-    what it learns from."""
+    """Pictures to learn from, and those on which it is found how sure a detector must be; whether these are kept
+    `apart` from the lessons."""
 
     lessons: FrameSet
     trial: FrameSet
@@ -77,21 +77,22 @@ def set_apart(frames: FrameSet) -> Taught:
     sequence where there are such. Where that is not one picture, the last of those that are learnt from are tried."""
     lengths = frames.lengths if isinstance(frames, Strung) else (len(frames),)
     most = max(1, TRIED // len(lengths))
-    holding = [place for place in range(len(frames)) if _objects(frames.boxes(place))]
-    kept_out: list[int] = []
+    holding, kept_out = list[int](), list[int]()
     for begin, end in pairwise(accumulate(lengths, initial=0)):
-        here = [place for place in holding if begin <= place < end]
+        here = [place for place in range(begin, end) if _holds_objects(frames.boxes(place))]
+        holding += here
         kept_out += here[len(here) - min(len(here) // _SHARE, most) :]
-    if not kept_out:
-        return Taught(frames, Some(frames, holding[-TRIED:]), apart=False)
     trial = kept_out[-TRIED:]
-    rest = sorted(set(range(len(frames))) - set(trial))
+    if not trial:
+        return Taught(frames, Some(frames, holding[-TRIED:]), apart=False)
+    out = set(trial)
+    rest = [place for place in range(len(frames)) if place not in out]
     return Taught(Some(frames, rest), Some(frames, trial), apart=True)
 
 
-def _objects(boxes: Boxes) -> int:
-    """How many of the boxes a detector can learn from (see `netversus.lab.detection.pictures.target`)."""
-    return int((~boxes.crowd & (boxes.corners[:, 2:] > boxes.corners[:, :2]).all(axis=1)).sum())
+def _holds_objects(boxes: Boxes) -> bool:
+    """Whether a detector can learn from any of the boxes (see `netversus.lab.detection.pictures.target`)."""
+    return bool((~boxes.crowd & (boxes.corners[:, 2:] > boxes.corners[:, :2]).all(axis=1)).any())
 
 
 def to_learn_from(data: Dataset) -> FrameSet | None:

@@ -19,6 +19,7 @@ from netversus.lab.tracking.given import Shown
 from netversus.lab.tracking.tracks import Array
 
 OVERLAP: Final = 0.5  # IoU from which a box is right
+TRIED: Final = 64  # pictures at most on which a detector is tried
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table
+from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table, Text
 from netversus.lab.detection.told import trained_here
 from netversus.messages import in_a_row, say, template
 from netversus.statistics.detections import (
@@ -28,6 +28,7 @@ LEVEL = 0.95
 FEWEST = 6  # pictures that an interval takes at least
 RECALLS = np.linspace(0, 1, 51)
 MOST_CLASSES = 40
+NEXT_TO_NOTHING = 1.0  # percent of AP: the margin under which a difference is too small to matter
 
 ERROR_NAMES = {
     "class": template("another class"),
@@ -43,6 +44,15 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     """Tables, charts and pictures of one detection study."""
     found = {card.name: matches for card in evidence.contenders if (matches := _matches(evidence, card.name))}
     if found:
+        levels = [level for matches in found.values() if (level := _level(matches, "all", None)) is not None]
+        if levels and max(levels) < NEXT_TO_NOTHING:
+            yield Text(
+                say(
+                    "No contender finds much here: every average precision is below {n} %. That they are alike in this "
+                    "says little of what each would find after a longer training.",
+                    n=f"{NEXT_TO_NOTHING:g}",
+                )
+            )
         yield _by_size(evidence)
         yield from _by_class(found)
         yield from _errors(found)

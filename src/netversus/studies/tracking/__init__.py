@@ -8,6 +8,7 @@ from pydantic import Field
 
 from netversus.lab.detection.cost import asking_seconds, kept_bytes, training_memory, training_seconds
 from netversus.lab.detection.recipe import DetectorRecipe
+from netversus.lab.tracking.least import TRIED
 from netversus.messages import noted
 from netversus.records import DataCard, Direction, Question, Role, Scale
 from netversus.study import Cost, Fit, Need, Study, Work
@@ -32,7 +33,6 @@ FILMS = 3
 FEWEST_SEQUENCES, FEWEST_PICTURES = 2, 4
 FEWEST_LESSONS = 480  # pictures shown in training, under which a detector finds too little to be tracked
 _NOMINAL_PICTURES, _NOMINAL_BOXES = 60, 6  # where the data do not tell how long sequences are, or how many are in them
-_TRIED = 64  # pictures at most on which it is found how sure a detector must be (`netversus.lab.tracking.detected`)
 _READINGS = 3  # of each box: of the given and of the true boxes, and by the random network
 _PICTURE_SECONDS = 0.02  # drawing or decoding one, and associating its boxes in every way
 
@@ -100,7 +100,7 @@ def _cost(options: TrackingOptions, work: Work) -> Cost:
     chain = chained(options, work.data)
     readings = _READINGS + (1 if chain else 0)
     tracking = len(work.rates) * shown * _PICTURE_SECONDS + readings * boxes * work.infer_seconds
-    asked = shown + (_TRIED if options.least_score is None else 0)
+    asked = shown + (TRIED if options.least_score is None else 0)
     detecting = training_seconds(options, work) + asked * asking_seconds(options, work) if chain else 0.0
     return Cost(
         seconds=tracking + detecting,

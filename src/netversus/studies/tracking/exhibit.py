@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Scalar, Series, Table, Text
 from netversus.lab.detection.told import trained_here
-from netversus.messages import in_a_row, say, sentences
+from netversus.lab.tracking.least import OVERLAP
+from netversus.messages import say, sentences
 from netversus.records import ContenderCard
 from netversus.statistics.tracks import Counts, loaded, score
 from netversus.studies.tracking import (
@@ -17,6 +19,7 @@ from netversus.studies.tracking import (
     CHAIN_MOTION,
     FILMS,
     GIVEN,
+    LEAST,
     LIBRARY,
     MOTION,
     ORACLE,
@@ -43,8 +46,8 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield _scores(found)
     yield Text(_how_sure(found))
     yield from _without_detector(evidence, found)
-    yield from _found_nothing(found)
     yield from trained_here(evidence)
+    yield from _how_sure_boxes_are(evidence)
     yield _by_sequence(found)
     yield from _films(evidence, found)
 
@@ -144,16 +147,32 @@ def _without_detector(evidence: Evidence, found: Mapping[str, Found]) -> Iterato
         )
 
 
-def _found_nothing(found: Mapping[str, Found]) -> Iterator[Text]:
-    """Whose detectors were sure of no box at all: of two such contenders nothing can be said."""
-    names = [name for name, ways in found.items() if GIVEN in ways and not sum(one.boxes for one in ways[TRACKED])]
-    if names:
-        yield Text(
-            say(
-                "The detectors of {names} were sure of no box, so that nothing was tracked: they were trained too "
-                "little, and a verdict on them says nothing of the contenders. The given boxes compare their features.",
-                names=in_a_row(names),
-            )
+def _how_sure_boxes_are(evidence: Evidence) -> Iterator[Table]:
+    """From which score the boxes of each detector were tracked, where it was not given."""
+    rows: list[tuple[Scalar, ...]] = []
+    for card in evidence.contenders:
+        content = evidence.artifact(LEAST, card.name)
+        if content is not None:
+            told = json.loads(content)
+            shares = (100 * told[share] for share in ("f1", "precision", "recall"))
+            n = told["pictures"]
+            seen = say("{n}, not learnt from", n=n) if told["apart"] else say("{n}, learnt from too", n=n)
+            rows.append((card.name, told["score"], *shares, seen))
+    if rows:
+        yield Table(
+            title=say("How sure a detector is of a box that is tracked"),
+            columns=(
+                *(say("contender"), say("least score"), say("F1 (%)"), say("boxes that are right (%)")),
+                *(say("objects found (%)"), say("train pictures")),
+            ),
+            rows=tuple(rows),
+            formats=("", ".3f", ".1f", ".1f", ".1f", ""),
+            note=say(
+                "Of each detector the score from which on its boxes have the best F1 on some train pictures: detectors "
+                "differ in how high their scores are. A box is right where it has an object to itself, at an IoU of "
+                "{overlap}.",
+                overlap=OVERLAP,
+            ),
         )
 
 

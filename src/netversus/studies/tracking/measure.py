@@ -3,8 +3,9 @@ count what the tracks are worth."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from torch import nn
@@ -16,10 +17,11 @@ from netversus.lab.data.annotated import Clip
 from netversus.lab.detection.own import Lessons, own_detector
 from netversus.lab.tracking.appearance import Eye, look, random_twin
 from netversus.lab.tracking.association import associate
-from netversus.lab.tracking.detected import detected_boxes, to_learn_from
+from netversus.lab.tracking.detected import Taught, detected_boxes, set_apart, to_learn_from
 from netversus.lab.tracking.film import film
 from netversus.lab.tracking.given import Shown, disturbed_boxes, true_boxes, with_true_names
 from netversus.lab.tracking.judge import judge
+from netversus.lab.tracking.least import OVERLAP, best_score
 from netversus.lab.tracking.library import track_by
 from netversus.lab.tracking.results import as_text, as_zip, from_zip, read_results
 from netversus.lab.tracking.tracks import Array, Tracks, Truth, joined, truth_of
@@ -33,6 +35,7 @@ from netversus.studies.tracking import (
     DETECTIONS,
     FILMS,
     GIVEN,
+    LEAST,
     LIBRARY,
     MOTION,
     OBJECTS,
@@ -57,16 +60,17 @@ def measure(bench: Bench) -> Iterator[Emission]:
     """The tracks of every sequence in every way, and their counts; sequences that are stored are left out."""
     clips = _asked(bench)
     books = [_Book(bench, card, clips) for card in bench.contenders]
-    told = {book.card.name: _results(book.card, bench) for book in books if book.card.source == "results"}
+    told = {book.card.name: _results(book.card, bench, clips) for book in books if book.card.source == "results"}
     networks = [book.card for book in books if book.card.name not in told and book.open]
-    detectors = yield from _detectors(bench, networks)
+    finders = yield from _finders(bench, networks)
+    _refuse_nothing(finders, [book for book in books if not book.seen])
     eyes = _eyes(bench, networks)
     for number, clip in enumerate(clips):
         waiting = [book for book in books if clip.name not in book.seen]
         if waiting:
             truth = truth_of(clip, bench.options.pictures)
             names = [book.card.name for book in waiting]
-            found = {name: _found(bench, detectors[name], clip, truth, name) for name in names if name in detectors}
+            found = {name: finders[name].found(clip) for name in names if name in finders}
             seen = _Sight(bench, clip, truth, [name for name in names if name in eyes], eyes, found)
             for book in waiting:
                 name = book.card.name
@@ -75,27 +79,87 @@ def measure(bench: Bench) -> Iterator[Emission]:
         yield Progress(number + 1, len(clips), "sequences tracked")
 
 
-def _detectors(bench: Bench, cards: Sequence[ContenderCard]) -> Generator[Emission, None, Mapping[str, nn.Module]]:
+@dataclass
+class _Finder:
+    """A contender's detector, the score from which its boxes are tracked, and what it found so far, by sequence."""
+
+    bench: Bench
+    name: str
+    detector: nn.Module
+    least: float
+    seen: dict[str, tuple[Shown, ...]] = field(default_factory=dict)
+
+    def found(self, clip: Clip) -> tuple[Shown, ...]:
+        """The boxes in each picture that is tracked."""
+        if clip.name not in self.seen:
+            length, device = _length(self.bench, clip), self.bench.device
+            args = (self.detector, clip, length)
+            self.seen[clip.name] = detected_boxes(*args, name=self.name, device=device, least=self.least)
+        return self.seen[clip.name]
+
+
+def _finders(bench: Bench, cards: Sequence[ContenderCard]) -> Generator[Emission, None, Mapping[str, _Finder]]:
     """The detector of each contender, trained on what it begins with; none where the tracks begin with given boxes."""
     options, data = bench.options, bench.data
-    if not chained(options, data.card):
+    frames = to_learn_from(data) if chained(options, data.card) and cards else None
+    if frames is None:
         return {}
-    lessons = Lessons(to_learn_from(data), data.card.box_classes, options.side, data.card.name)
-    made: dict[str, nn.Module] = {}
+    taught = set_apart(frames) if options.least_score is None else Taught(frames, frames, apart=False)
+    lessons = Lessons(taught.lessons, data.card.box_classes, options.side, data.card.name)
+    made: dict[str, _Finder] = {}
     for card in cards:
         try:
-            made[card.name] = yield from own_detector(bench, card, bench.model(card), options, lessons)
+            detector = yield from own_detector(bench, card, bench.model(card), options, lessons)
         except DivergedError:
             raise
         except CellError as error:
             hint = "--tracking.detector none tracks boxes that are given to all"
             raise CellError(error.message, hint=hint) from None
+        made[card.name] = _Finder(bench, card.name, detector, _least_score(bench, card.name, detector, taught))
     return made
 
 
-def _found(bench: Bench, detector: nn.Module, clip: Clip, truth: Truth, name: str) -> tuple[Shown, ...]:
-    least = bench.options.least_score
-    return detected_boxes(detector, clip, truth.length, name=name, device=bench.device, least=least)
+def _least_score(bench: Bench, name: str, detector: nn.Module, taught: Taught) -> float:
+    """The score from which the boxes of a contender's detector are tracked: given, chosen before, or chosen now.
+
+    Raises:
+        CellError: it finds nothing that could be tracked.
+    """
+    if bench.options.least_score is not None:
+        return float(bench.options.least_score)
+    kept = bench.kept(name, LEAST)
+    if kept is not None:
+        return float(json.loads(kept)["score"])
+    trial = taught.trial
+    found = detected_boxes(detector, trial, len(trial), name=name, device=bench.device, least=0.0)
+    best = best_score(found, [trial.boxes(index) for index in range(len(trial))])
+    if best is None:
+        raise CellError(
+            f"{name}: none of the boxes that its detector finds on train pictures ({len(trial)} tried) lies on an "
+            f"object (IoU {OVERLAP}), so that there is nothing to track",
+            hint="train it longer (--tracking.samples), or name the score of a box that is tracked "
+            "(--tracking.least-score)",
+        )
+    told = asdict(best) | {"pictures": len(trial), "apart": taught.apart}
+    bench.keep(Artifact(LEAST, json.dumps(told).encode(), name))
+    return best.score
+
+
+def _refuse_nothing(finders: Mapping[str, _Finder], books: Sequence[_Book]) -> None:
+    """See that each detector finds a box somewhere, before a track is judged: two contenders that track nothing have
+    the same HOTA of 0, and are not equivalent for it.
+
+    Raises:
+        CellError: one finds none.
+    """
+    for book in books:
+        finder = finders.get(book.card.name)
+        if finder and not any(len(one) for clip in book.clips for one in finder.found(clip)):
+            raise CellError(
+                f"{finder.name}: its detector finds no box of a score of {finder.least:.3g} and more on "
+                f"{len(book.clips)} test sequences, so that nothing is tracked",
+                hint="train it longer (--tracking.samples), or lower --tracking.least-score",
+            )
 
 
 def _asked(bench: Bench) -> list[Clip]:
@@ -105,9 +169,22 @@ def _asked(bench: Bench) -> list[Clip]:
     return [clips[int(index)] for index in sorted(chosen)]
 
 
-def _results(card: ContenderCard, bench: Bench) -> dict[str, Tracks]:
-    """The tracks that a contender's files tell, all of them read before anything is judged."""
-    return read_results(Path(parse(card.spec).target).expanduser(), bench.data.sequences["test"])
+def _length(bench: Bench, clip: Clip) -> int:
+    """How many pictures of a sequence are tracked."""
+    return min(len(clip), bench.options.pictures or len(clip))
+
+
+def _results(card: ContenderCard, bench: Bench, clips: Sequence[Clip]) -> dict[str, Tracks]:
+    """The tracks that a contender's files tell, all of them read before anything is judged.
+
+    Raises:
+        CellError: they tell of no box where it is judged, as of a detector that finds none.
+        DataError: they cannot be read.
+    """
+    told = read_results(Path(parse(card.spec).target).expanduser(), bench.data.sequences["test"])
+    if not any(len(_first(told[clip.name], _length(bench, clip))) for clip in clips):
+        raise CellError(f"{card.name} has no box in any of {len(clips)} test sequences, so that nothing is tracked")
+    return told
 
 
 def _first(tracks: Tracks, length: int) -> Tracks:
