@@ -91,7 +91,13 @@ def main() -> None:
     data = open_data(spec)
     card = resolve("resnet50@scratch", data.card)
     recipe = DetectorRecipe(
-        samples=100_000, batch=given.batch, learning_rate=1e-3, clip=0.0, flip=0.5, warmup=0.0, norms="trained",
+        samples=100_000,
+        batch=given.batch,
+        learning_rate=1e-3,
+        clip=0.0,
+        flip=0.5,
+        warmup=0.0,
+        norms="trained",
         **asdict(LARGE),  # torchvision's own, whatever the side
     )
     pictures = Pictures(data.frames["train"])

@@ -17,6 +17,8 @@ from pathlib import Path
 from jinja2 import Environment, nodes
 
 import netversus
+from netversus.browse import live, shelf
+from netversus.decide import gate, security
 from netversus.messages import catalogue
 from netversus.quantities import plural
 from netversus.records import Direction, Verdict
@@ -86,7 +88,9 @@ def _in_jinja(text: str, file: str) -> Iterator[Said]:
 
 
 def _written(node: nodes.Expr) -> str:
-    """An expression of a template as it is written, where it is the field of a name."""
+    """An expression of a template as it is written, where it is a name or the field of one."""
+    if isinstance(node, nodes.Name):
+        return node.name
     plain = isinstance(node, nodes.Getattr) and isinstance(node.node, nodes.Name)
     return f"{node.node.name}.{node.attr}" if plain else repr(node)  # type: ignore[attr-defined]
 
@@ -111,6 +115,8 @@ def declared() -> dict[str, str]:
     found |= {"{number} %": "quantities", "{number} points": "quantities"}
     found |= {verdict.value: "records.Verdict" for verdict in Verdict}
     found |= {need.value: "study.Need" for need in (Need.BOXES, Need.SEQUENCES)}
+    for states in (gate.State, security.Standing, security.Cause, live.State, live.Phase, shelf.Standing):
+        found |= {state.value: f"{states.__module__}.{states.__name__}" for state in states if state.value}
     return found | dict(_of_claims())
 
 

@@ -12,16 +12,21 @@ import pytest
 
 from netversus.messages.catalogues import STORED, catalogue, catalogue_sections
 
+from .bare import WORD, shown_by_template, unsaid
 from .collected import SOURCES, declared, missing, said_in_sources, wanted
 
 HOW = "PYTHONPATH=tests python -m messages.collected lists the missing ones"
 GLOSSARY = Path(__file__).parents[2] / "docs" / "chinese.md"
 
 DECLARED = {
+    "browse/templates/parts.html.jinja": {"word"},
     "claims/words.py": {"claim.not_checkable", "evidence.binding.shown_because", "figure.note"},
     "cli/compare.py": {"f.verdict.value"},
+    "cli/watch.py": {"snapshot.phase.value", "each.state.value"},
+    "decide/security.py": {"stand.standing.value", "Standing.ACCEPTED.value", "Cause.ABSENT.value", "cause.value"},
     "report/claims_section.py": {"judgement.claim.reading", "judgement.claim.note"},
     "report/faq.py": {"q.asks"},
+    "report/gate_files.py": {"state.value"},
     "report/flips.py": {"finding.study"},
     "report/markdown.py": {"c.study", "section.name"},
     "report/html.py": {"template"},
@@ -32,6 +37,15 @@ DECLARED = {
     "retelling.py": {"asks", "q.asks"},
 }
 """What is said of declarations and records, which `declared` enumerates; elsewhere a module marks its templates."""
+
+ROOMS = (
+    *("cli/gate.py", "cli/recommend.py", "cli/serve.py", "cli/watch.py"),
+    *("decide/gate.py", "decide/security.py", "decide/strength.py"),
+    *("report/gate_files.py", "report/security_section.py"),
+    *(path.relative_to(SOURCES).as_posix() for path in sorted((SOURCES / "browse").glob("*.py"))),
+)
+"""What --lang makes speak beside the report: gate, recommend, watch and serve."""
+TEMPLATES = sorted(SOURCES.rglob("*.html.jinja"))
 
 CHINESE = "\u3007\u3400-\u9fff"
 FULL_WIDTH = "，。；：？！、（）“”"
@@ -129,6 +143,63 @@ def _bare_texts(call: ast.Call) -> Iterator[ast.Constant]:
             yield node
         elif not isinstance(node, ast.Call | ast.Subscript | ast.Compare | ast.comprehension):
             waiting += list(ast.iter_child_nodes(node))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_that_speaks_chinese_says_nothing_in_bare_english(room: str):
+    """No sentence outside `say`, and no word of a table or of a line that is printed; errors and --help are English."""
+    bare = [f"{room}:{text.line}: {text.words!r}" for text in unsaid((SOURCES / room).read_text(encoding="utf-8"))]
+    assert bare == []
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(SOURCES).as_posix())
+def test_a_template_says_nothing_in_bare_english(path: Path):
+    assert [text for text in shown_by_template(path.read_text(encoding="utf-8")) if WORD.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'screen.print("ended")',
+        'screen.print(f"{n} failed")',
+        'screen.print(table(say("{n} runs", n=2), ("state", say("why")), rows))',
+        'return f"{who} failed: {error}"',
+        'reason = "the threshold lies within the interval"',
+        'raise HTTPException(404, "Nothing here.")',
+        'say("{state}", state="not ended")',
+    ],
+)
+def test_the_check_of_rooms_finds_bare_english(line: str):
+    assert list(unsaid(line))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'screen.print(say("it has ended"), style="bold")',
+        'raise OptionError("nothing has a weight", hint="give one")',
+        'typer.Option(help="The port; 0 takes a free one.")',
+        'def f():\n    """Every sentence of a docstring."""',
+        'class State(StrEnum):\n    MISSING = "not measured"',
+        'return {"exit_code": 1, "state": state.value}',
+        'say("{n} of {all}", n=f"{n:,}", all=names["all"])',
+    ],
+)
+def test_the_check_of_rooms_lets_pass_what_is_said_or_is_read_by_machines(line: str):
+    assert list(unsaid(line)) == []
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "<p>Nobody is here</p>",
+        '<table aria-label="Runs"></table>',
+        '<p>{{ "so far" if open else "" }}</p>',
+        "<td>{{ n }} of {{ all }}</td>",
+    ],
+)
+def test_the_check_of_templates_finds_bare_english(template: str):
+    assert any(WORD.search(text) for text in shown_by_template(template))
 
 
 def test_punctuation_is_full_width_beside_chinese():

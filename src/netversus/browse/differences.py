@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from netversus.messages import clauses, in_a_row, say, told
 from netversus.plan import Plan, settled_options
 from netversus.quantities import duration
 from netversus.records import Finding
@@ -50,12 +51,12 @@ def differences(one: tuple[RunStore, ReportView], two: tuple[RunStore, ReportVie
     plans = one[0].plan(), two[0].plan()
     views = one[1], two[1]
     return (
-        _differences("What was found", *(_found(view) for view in views)),
-        _differences("What was asked", *(_asked(plan) for plan in plans)),
-        _differences("What was planned", *(_planned(plan) for plan in plans)),
-        _differences("The contenders", *(_contenders(view) for view in views)),
-        _differences("The data", *(dict(data_rows(view.data)) for view in views)),
-        _differences("Who measured, with what, on what", *(_measured(view) for view in views)),
+        _differences(say("What was found"), *(_found(view) for view in views)),
+        _differences(say("What was asked"), *(_asked(plan) for plan in plans)),
+        _differences(say("What was planned"), *(_planned(plan) for plan in plans)),
+        _differences(say("The contenders"), *(_contenders(view) for view in views)),
+        _differences(say("The data"), *(dict(data_rows(view.data)) for view in views)),
+        _differences(say("Who measured, with what, on what"), *(_measured(view) for view in views)),
     )
 
 
@@ -72,14 +73,22 @@ def _found(view: ReportView) -> dict[str, str]:
 
 
 def _question(finding: Finding) -> str:
-    return f"{finding.study}.{finding.metric}: {finding.a} against {finding.b}"
+    question = f"{finding.study}.{finding.metric}"
+    return say("{question}: {a} against {b}", question=question, a=finding.a, b=finding.b)
 
 
 def _said(finding: Finding) -> str:
     a, b = level_texts(finding)
     interval = finding_interval(finding)
-    within = f" {interval}" if interval != ABSENT else ""
-    return f"{verdict_text(finding)}: {a} and {b}, {difference_text(finding)}{within}; {sample_text(finding)}"
+    change = difference_text(finding)
+    said = say(
+        "{verdict}: {value_a} and {value_b}, {change}",
+        verdict=verdict_text(finding),
+        value_a=a,
+        value_b=b,
+        change=change if interval == ABSENT else f"{change} {interval}",
+    )
+    return clauses((said, sample_text(finding)))
 
 
 def _asked(plan: Plan) -> dict[str, str]:
@@ -91,10 +100,10 @@ def _planned(plan: Plan) -> dict[str, str]:
     return {
         **dict(_flat(settled_options(plan))),
         **dict(_flat({study: {q.metric: _judged(asdict(q)) for q in qs} for study, qs in plan.questions.items()})),
-        "cells": ", ".join(f"{n} of {study}" for study, n in _cells(plan)),
-        "estimate": duration(plan.cost.seconds),
-        "cuts": "; ".join(plan.cuts) or ABSENT,
-        "device": plan.device,
+        say("cells"): in_a_row(say("{n} of {study}", n=n, study=study) for study, n in _cells(plan)),
+        say("estimate"): duration(plan.cost.seconds),
+        say("cuts"): clauses(map(told, plan.cuts)) or ABSENT,
+        say("device"): plan.device,
     }
 
 
@@ -114,12 +123,17 @@ def _contenders(view: ReportView) -> dict[str, str]:
 
 
 def _measured(view: ReportView) -> dict[str, str]:
-    commands = ", then ".join(session.command for session in view.sessions)
-    return {"command": commands, **_changes(list(environment_rows(view.sessions)))}
+    commands = _in_turn([session.command for session in view.sessions])
+    return {say("command"): commands, **_changes(list(environment_rows(view.sessions)))}
 
 
 def _changes(rows: Sequence[Attribute]) -> dict[str, str]:
-    return {row.label: ", then ".join(row.values) for row in rows}
+    return {row.label: _in_turn(row.values) for row in rows}
+
+
+def _in_turn(values: Sequence[str]) -> str:
+    """One session after another."""
+    return say("{first}, then {second}", first="", second="").join(values)
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

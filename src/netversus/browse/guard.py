@@ -15,6 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from netversus.messages import say
+
 POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -62,10 +64,12 @@ class Guard:
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         if scope["method"] not in ("GET", "HEAD"):
-            return PlainTextResponse("Only GET and HEAD: nothing can be changed here.", 405, {"Allow": "GET, HEAD"})
+            return PlainTextResponse(
+                say("Only GET and HEAD: nothing can be changed here."), 405, {"Allow": "GET, HEAD"}
+            )
         hosts = Headers(scope=scope).getlist("host")
         if len(hosts) != 1 or not self._known(hosts[0]):
-            return PlainTextResponse("This server is not reached by that name.", 421)
+            return PlainTextResponse(say("This server is not reached by that name."), 421)
         return None
 
     def _known(self, header: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from netversus.errors import StatisticsError
+from netversus.messages import clauses, say, template
 from netversus.plan import Plan, reading_of
 from netversus.quantities import amount, counted, difference, interval_text, times
 from netversus.records import Effect, Question, Role, Scale
@@ -21,12 +22,11 @@ from netversus.statistics.estimators import estimator
 from netversus.statistics.pairing import Paired, Sample, only, pair
 from netversus.statistics.ratios import log_ratios, percentile
 
-MARK = "so far, not a verdict yet"
-NO_SEQUENCE = (
+NO_SEQUENCE = template(
     "no interval: this plan reads all its units whatever they say, and an interval that is looked at on the way is "
     "wrong more often than it says; --stop-when-decided makes one that holds at every look"
 )
-NOT_THIS_ONE = "no interval: no interval for this question holds at every look"
+NOT_THIS_ONE = template("no interval: no interval for this question holds at every look")
 
 Stored = Mapping[tuple[str, int, str, str], Sample]
 """(study, seed, contender, metric) -> what is stored of it."""
@@ -53,7 +53,8 @@ class Interim:
     """B against A on a primary question, on the `n` units that both have read.
 
     `change` is B - A, or B / A for a RATIO; None where it cannot be told yet, and `why` says the reason. `effect` is
-    the confidence sequence of a plan that may stop early, None elsewhere, and `why` says the reason.
+    the confidence sequence of a plan that may stop early, None elsewhere, and `why` says the reason, in the language in
+    force.
     """
 
     study: str
@@ -70,7 +71,8 @@ class Interim:
     @property
     def name(self) -> str:
         """Question and pair."""
-        return f"{self.study}.{self.question.metric}, {self.b} against {self.a}"
+        question = f"{self.study}.{self.question.metric}"
+        return say("{question}, {b} against {a}", question=question, a=self.a, b=self.b)
 
     @property
     def words(self) -> str:
@@ -79,12 +81,31 @@ class Interim:
             return self.why
         unit, scale = self.question.unit, self.question.scale
         said = times(self.change) if scale is Scale.RATIO else difference(self.change, unit)
-        levels = f"{self.a} {amount(self.value_a, unit)}, {self.b} {amount(self.value_b, unit)}"
-        on = f"on {counted(self.n, self.question.paired_on)}"
+        levels = {
+            "a": self.a,
+            "value_a": amount(self.value_a, unit),
+            "b": self.b,
+            "value_b": amount(self.value_b, unit),
+        }
+        seen = say(
+            "{change} ({a} {value_a}, {b} {value_b}) on {units}",
+            change=said,
+            units=counted(self.n, self.question.paired_on),
+            **levels,
+        )
         if self.effect is None:
-            return f"{said} ({levels}) {on}; {self.why}"
-        kind = f"{100 * self.effect.level:.4g} % confidence sequence"
-        return f"{said} ({levels}) {on}; {kind} {interval_text(self.effect, scale, unit)}"
+            return clauses((seen, self.why))
+        sequence = say(
+            "{level} % confidence sequence {interval}",
+            level=f"{100 * self.effect.level:.4g}",
+            interval=interval_text(self.effect, scale, unit),
+        )
+        return clauses((seen, sequence))
+
+
+def mark() -> str:
+    """What stands before such numbers wherever they are shown."""
+    return say("so far, not a verdict yet")
 
 
 def interim(plan: Plan, stored: Stored) -> Iterator[Interim]:
@@ -96,7 +117,7 @@ def interim(plan: Plan, stored: Stored) -> Iterator[Interim]:
 
 
 def _of_pair(plan: Plan, study: str, question: Question, pair_: tuple[str, str], stored: Stored) -> Interim:
-    nothing = Interim(study, question, *pair_, n=0, why="nothing that both have read is stored yet")
+    nothing = Interim(study, question, *pair_, n=0, why=say("nothing that both have read is stored yet"))
     metrics = question.inputs or (question.metric,)
     for seed in sorted({seed for name, seed, _, _ in stored if name == study}):
         sides = [{m: s for m in metrics if (s := stored.get((study, seed, who, m))) is not None} for who in pair_]
@@ -134,7 +155,7 @@ def _compared(plan: Plan, empty: Interim, a: Mapping[str, Sample], b: Mapping[st
 def _with(
     empty: Interim, n: int, levels: tuple[float, float], change: float, effect: Effect | None, why: str
 ) -> Interim:
-    why = "" if effect is not None else why
+    why = "" if effect is not None else say(why)
     return replace(empty, n=n, value_a=levels[0], value_b=levels[1], change=change, effect=effect, why=why)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from netversus.browse.interim import Interim, Values, interim
 from netversus.execute.passes import Pass, passes
+from netversus.messages import clauses, in_a_row, say, template, told
 from netversus.plan import Plan
 from netversus.quantities import duration
 from netversus.records import Cell, Done, Failed, Outcome, Question, Role, Skipped
@@ -43,6 +44,15 @@ class Phase(StrEnum):
     STOPPED = "stopped"  # nobody is at work, and not every cell has ended
 
 
+_COUNTED = {
+    State.RUNNING: template("{n} running"),
+    State.FAILED: template("{n} failed"),
+    State.SKIPPED: template("{n} skipped"),
+    State.WAITING: template("{n} waiting"),
+    State.STOPPED: template("{n} stopped"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class CellNow:
     """A cell, where it stands, and the observations that are stored of it (rows: a unit that two processes saw counts
@@ -59,7 +69,7 @@ class CellNow:
         if isinstance(self.outcome, Failed):
             return self.outcome.error
         if isinstance(self.outcome, Skipped):
-            return self.outcome.reason
+            return told(self.outcome.reason)
         return duration(self.outcome.seconds) if isinstance(self.outcome, Done) else ""
 
 
@@ -74,9 +84,13 @@ class TimeLeft:
     def words(self) -> str:
         """The same in words."""
         if self.seconds < 1:
-            return "longer than estimated: it may end at any moment"
-        how = "by the plan" if self.factor is None else f"what is done took {self.factor:.2g} times its estimate"
-        return f"about {duration(self.seconds)} left ({how})"
+            return say("longer than estimated: it may end at any moment")
+        how = (
+            say("by the plan")
+            if self.factor is None
+            else say("what is done took {factor} times its estimate", factor=f"{self.factor:.2g}")
+        )
+        return say("about {time} left ({how})", time=duration(self.seconds), how=how)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +127,13 @@ class Snapshot:
     def words(self) -> str:
         """One line: cells, observations, time left."""
         if self.plan is None:
-            return "planning: no cell is known yet" if self.phase is Phase.PLANNING else "it was never planned"
-        others = [f"{n:,} {state}" for state in list(State)[1:] if (n := self.count(state))]
-        parts = [f"{self.count(State.DONE):,} of {len(self.cells):,} cells done", *others]
+            planning = self.phase is Phase.PLANNING
+            return say("planning: no cell is known yet") if planning else say("it was never planned")
+        done, all_ = f"{self.count(State.DONE):,}", f"{len(self.cells):,}"
+        others = [say(words, n=f"{n:,}") for state, words in _COUNTED.items() if (n := self.count(state))]
+        cells = in_a_row([say("{done} of {all} cells done", done=done, all=all_), *others])
         left = [self.left.words] if self.left else []
-        return "; ".join([", ".join(parts), f"{self.observations:,} observations", *left])
+        return clauses([cells, say("{n} observations", n=f"{self.observations:,}"), *left])
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The pages: Jinja templates, strict and escaping; the report's own style below a little of theirs.
 
-Nothing from outside comes into a page but as escaped text, hidden characters made visible. There is no script in a
-page: what moves is one file of ours that the page names.
+What they say is in the language in force. Nothing from outside comes into a page but as escaped text, hidden characters
+made visible. There is no script in a page: what moves is one file of ours that the page names.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from markupsafe import Markup
 
 from netversus import __version__
 from netversus.browse.differences import Differences
-from netversus.browse.interim import MARK
+from netversus.browse.interim import mark
 from netversus.browse.live import Snapshot
 from netversus.browse.shelf import Entry
+from netversus.messages import in_a_row, language, say
 from netversus.report.escape import legible, one_line
 from netversus.report.trust import when
 
@@ -89,8 +90,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"name": one_line, "when": when}
-    environment.globals |= {"mark": MARK}
+    environment.filters |= {"name": one_line, "when": when, "in_a_row": in_a_row}
+    environment.globals |= {"mark": mark, "say": say, "language": language}
     return environment
 
 

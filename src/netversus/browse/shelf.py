@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from netversus.browse.read_only import ReadOnlyFiles
@@ -24,6 +25,18 @@ def key_of(name: str) -> str:
     """A run's name in an address: readable, of letters, digits and -._ only, and different for different names."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:60]
     return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+class Standing(StrEnum):
+    """Where a run on the shelf stands."""
+
+    DONE = "done"
+    RUNNING = "running"
+    PLANNING = "planning"
+    STOPPED = "stopped"
+    NOT_ENDED = "not ended"  # whether somebody is at work cannot be told
+    INCOMPLETE = "incomplete"
+    UNREADABLE = "cannot be read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +61,15 @@ class Entry:
         return key_of(self.name)
 
     @property
-    def state(self) -> str:
+    def state(self) -> Standing:
         """Where it stands, in a word."""
         if self.wrong:
-            return "cannot be read"
+            return Standing.UNREADABLE
         if self.busy:
-            return "running" if self.cells else "planning"
+            return Standing.RUNNING if self.cells else Standing.PLANNING
         if not self.cells or self.ended < self.cells:
-            return "stopped" if self.busy is False else "not ended"
-        return "incomplete" if self.failed else "done"
+            return Standing.STOPPED if self.busy is False else Standing.NOT_ENDED
+        return Standing.INCOMPLETE if self.failed else Standing.DONE
 
 
 class Shelf:

@@ -29,6 +29,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from netversus.browse import pages
 from netversus.browse.differences import differences
@@ -37,7 +38,9 @@ from netversus.browse.live import LiveRun, Snapshot
 from netversus.browse.shelf import Shelf
 from netversus.browse.so_far import page_so_far, view_so_far
 from netversus.errors import NetversusError
+from netversus.messages import catalogue, say, speaking, template
 
+NOT_FOUND = template("There is no such page here.")
 LOOK_SECONDS = 1.0
 REPORT_SECONDS = 10.0  # between two new reports of a run that is being measured, unless a cell ended
 BEAT_SECONDS = 15.0  # a line that says nothing, so that a reader who is gone is noticed
@@ -74,10 +77,28 @@ def _mark(snapshot: Snapshot) -> object:
     return snapshot.plan, tuple((each.state, each.observations) for each in snapshot.cells)
 
 
-class Site:
-    """The pages of one shelf. `closing` is set when the server ends: who still reads events is let go."""
+class _Spoken:
+    """The application behind it answers in one language: threads and streams inherit it from their request."""
 
-    def __init__(self, place: str, host: str = "127.0.0.1") -> None:
+    def __init__(self, app: ASGIApp, language: str) -> None:
+        self.app, self.language = app, language
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        with speaking(self.language):
+            await self.app(scope, receive, send)
+
+
+class Site:
+    """The pages of one shelf, in one language. `closing` is set when the server ends: who still reads events is let go.
+
+    Raises:
+        OptionError: there is no such language.
+        RunFolderError: there is no such folder.
+    """
+
+    def __init__(self, place: str, host: str = "127.0.0.1", language: str = "en") -> None:
+        catalogue(language)
         self.shelf = Shelf(place)
         self.closing = threading.Event()
         self._looked: OrderedDict[str, _Looked] = OrderedDict()
@@ -93,7 +114,7 @@ class Site:
                 Route("/static/{name}", self.static),
                 Route("/favicon.ico", self.icon),
             ],
-            middleware=[Middleware(Guard, host=host)],
+            middleware=[Middleware(_Spoken, language=language), Middleware(Guard, host=host)],
             exception_handlers={HTTPException: _refused},
         )
 
@@ -118,7 +139,8 @@ class Site:
         """Two runs."""
         keys = (request.query_params.get("a", ""), request.query_params.get("b", ""))
         if not all(keys) or keys[0] == keys[1]:
-            return HTMLResponse(pages.message_page("Two runs are needed", "Choose one as A and another as B."), 400)
+            wrong = pages.message_page(say("Two runs are needed"), say("Choose one as A and another as B."))
+            return HTMLResponse(wrong, 400)
         runs = (self._run(keys[0]), self._run(keys[1]))
         one, two = ((run.live.store, view_so_far(run.live.store)) for run in runs)
         names = (runs[0].name, runs[1].name)
@@ -133,14 +155,14 @@ class Site:
         except NetversusError as error:
             raise HTTPException(422, str(error)) from None
         if self._readers >= MOST_READERS:
-            raise HTTPException(503, "Too many pages follow a run already: close one.")
+            raise HTTPException(503, say("Too many pages follow a run already: close one."))
         return StreamingResponse(self._changes(run), media_type="text/event-stream")
 
     async def static(self, request: Request) -> Response:
         """A file of ours."""
         name = request.path_params["name"]
         if name not in pages.STATIC:
-            raise HTTPException(404, "There is no such file.")
+            raise HTTPException(404, say("There is no such file."))
         return Response(pages.static(name), media_type=pages.STATIC[name])
 
     async def icon(self, _: Request) -> Response:
@@ -151,7 +173,7 @@ class Site:
         try:
             name, store = self.shelf.open(key)
         except KeyError:
-            raise HTTPException(404, "There is no such run here.") from None
+            raise HTTPException(404, say("There is no such run here.")) from None
         with self._lock:
             run = self._looked.setdefault(key, _Looked(name, LiveRun(store)))
             self._looked.move_to_end(key)
@@ -210,11 +232,12 @@ def _page(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitabl
         try:
             return await run_in_threadpool(answer, request)
         except NetversusError as error:
-            return HTMLResponse(pages.message_page("This run cannot be shown", str(error)), 422)
+            return HTMLResponse(pages.message_page(say("This run cannot be shown"), str(error)), 422)
 
     return endpoint
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return HTMLResponse(pages.message_page("Not here", error.detail), error.status_code)
+    detail = say(NOT_FOUND) if error.detail == "Not Found" else error.detail  # the router's own, for an address of none
+    return HTMLResponse(pages.message_page(say("Not here"), detail), error.status_code)

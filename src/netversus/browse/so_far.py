@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from netversus.analyse import analyse
 from netversus.exhibits import Text
-from netversus.messages import say, sentences
+from netversus.messages import say, sentences, template
 from netversus.plan import Plan, reading_of
 from netversus.records import Finding, Role
 from netversus.report import ReportView, build_view, html
 from netversus.report.view import Section
 from netversus.store import RunStore
 
-NOT_YET = "No verdict yet: the question that decides is still being measured."
+NOT_YET = template("No verdict yet: the question that decides is still being measured.")
 
 
 def findings_so_far(store: RunStore, plan: Plan) -> tuple[Finding, ...]:
@@ -39,7 +39,7 @@ def view_so_far(store: RunStore) -> ReportView:
         return view
     decided = any(finding.role is Role.PRIMARY and not finding.slice for finding in findings)
     view = replace(view, sections=tuple(_provisional(section, plan) for section in view.sections))
-    return view if decided else replace(view, headline=NOT_YET, reasons=())
+    return view if decided else replace(view, headline=say(NOT_YET), reasons=())
 
 
 def _provisional(section: Section, plan: Plan) -> Section:

@@ -29,6 +29,7 @@ from netversus.errors import (
     OptionError,
     RunFolderError,
 )
+from netversus.messages import catalogue, say, speaking
 from netversus.plan import Plan
 from netversus.report import gate_files
 from netversus.report.security_section import advice, document, measured_text, sentence, standing_text, threat
@@ -123,9 +124,11 @@ def _command(options: Mapping[str, Mapping[str, Any]]) -> Any:
             Path | None, typer.Option(help="Append GitHub-flavoured Markdown to this file, as $GITHUB_STEP_SUMMARY.")
         ] = None,
         as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+        lang: Annotated[str, typer.Option(help="Language of sentences: en, or zh for Chinese.")] = "en",
     ) -> int:
         """Judge conditions on a run's intervals, or test its contenders against each threat (--security, which takes
         --STUDY.OPTION as compare does): exit 0 all met, 3 one failed, 5 one not measured, 4 one undecided."""
+        catalogue(lang)  # one that does not exist is refused before anything slow happens
         asked = _Asked(
             read_gate(file) if file else GateFile(), tuple(conditions or ()), candidate, baseline, level, security
         )
@@ -133,13 +136,14 @@ def _command(options: Mapping[str, Mapping[str, Any]]) -> Any:
         if first.wanted and not security:
             raise OptionError("only the security test measures", hint="add --security, or measure with compare")
         if first.wanted:
-            _measure(_progress_on(as_json), run, first)
-        ended = _ended(RunStore.open(run), asked)
-        _write(ended, junit, summary)
-        if as_json:
-            print(_json(ended), end="")
-        else:
-            _print(console(), ended)
+            _measure(_progress_on(as_json), run, first, lang)
+        with speaking(lang):
+            ended = _ended(RunStore.open(run), asked)
+            _write(ended, junit, summary)
+            if as_json:
+                print(_json(ended), end="")
+            else:
+                _print(console(), ended)
         return ended.exit_code
 
     return gate
@@ -171,7 +175,7 @@ def _progress_on(as_json: bool) -> Console:
     return Console(stderr=True, highlight=False) if as_json else console()
 
 
-def _measure(screen: Console, place: str, first: _Measure) -> None:
+def _measure(screen: Console, place: str, first: _Measure, lang: str) -> None:
     """Measure what the test lacks, into the run, and write its report. Loads torch."""
     from netversus.api import start
     from netversus.cli.progress import listener_for
@@ -179,7 +183,9 @@ def _measure(screen: Console, place: str, first: _Measure) -> None:
     request = first.request(_plan_of(place))
     with listener_for(screen) as listener:
         run = start(request, out=place, listener=listener)
-    screen.print(f"report: {run.report()}", markup=False)
+    report = run.report(lang=lang)
+    with speaking(lang):
+        screen.print(say("report: {place}", place=report), markup=False)
 
 
 def _plan_of(place: str) -> Plan | None:
@@ -215,10 +221,17 @@ def _print(screen: Console, ended: _Ended) -> None:
 
 def _print_gate(screen: Console, gate: Gate) -> None:
     rows = [
-        (each.condition.text, gate_files.estimate_text(each), gate_files.interval(each), each.state.value, each.reason)
+        (
+            each.condition.text,
+            gate_files.estimate_text(each),
+            gate_files.interval(each),
+            gate_files.state_text(each.state),
+            each.reason,
+        )
         for each in gate.judged
     ]
-    screen.print(table(gate.title, ("condition", "measured", "interval", "state", "why"), rows))
+    columns = (say("condition"), say("measured"), say("interval"), say("state"), say("why"))
+    screen.print(table(gate.title, columns, rows))
     screen.print(gate_files.sentence(gate), markup=False, style="bold")
 
 
@@ -227,6 +240,6 @@ def _print_verdict(screen: Console, verdict: SecurityVerdict) -> None:
         (threat(each), standing_text(each.standing), measured_text(each), each.asked.condition.text, advice(each))
         for each in verdict.stands
     ]
-    columns = ("threat", "verdict", "measured", "asked", "what to do")
+    columns = (say("threat"), say("verdict"), say("measured"), say("asked"), say("what to do"))
     screen.print(table(verdict.as_gate().title, columns, rows))
     screen.print(sentence(verdict), markup=False, style="bold")

@@ -6,16 +6,19 @@ import time
 from types import TracebackType
 from typing import Self
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from netversus.execute.passes import Pass, first_names
+from netversus.messages import say, told
 from netversus.plan import Plan
 from netversus.quantities import duration
 from netversus.records import Done, Failed, Outcome
 from netversus.records import Progress as Step
 
 LINE_EVERY_SECONDS = 15.0
+_WORD = 8  # columns of the word at a line's beginning
 
 
 def listener_for(console: Console) -> PlainListener | RichListener:
@@ -24,13 +27,21 @@ def listener_for(console: Console) -> PlainListener | RichListener:
 
 
 def outcome_line(work: Pass, outcome: Outcome, seconds: float) -> str:
-    """How one cell ended, in a line."""
+    """How one cell ended, in a line, in the language in force."""
     names = next((first_names(cell.contenders) for cell in work.cells if cell.key == outcome.cell), "")
     if isinstance(outcome, Done):
-        return f"done     {work.study} of {names}: {outcome.observations:,} observations, {duration(seconds)}"
-    if isinstance(outcome, Failed):
-        return f"FAILED   {work.study} of {names}: {outcome.error}"
-    return f"skipped  {work.study} of {names}: {outcome.reason}"
+        word, n = say("done"), f"{outcome.observations:,}"
+        what = say("{n} observations, {time}", n=n, time=duration(seconds))
+    elif isinstance(outcome, Failed):
+        word, what = say("FAILED"), outcome.error
+    else:
+        word, what = say("skipped"), told(outcome.reason)
+    return begun(word, say("{study} of {names}: {what}", study=work.study, names=names, what=what))
+
+
+def begun(word: str, line: str) -> str:
+    """A line that begins with a word of its own column; an ideograph takes two places of a terminal."""
+    return f"{set_cell_size(word, max(_WORD, cell_len(word)))} {line}"
 
 
 class PlainListener:

@@ -20,13 +20,20 @@ from netversus.decide.priorities import (
 )
 from netversus.decide.recommend import Recommendation, field_of, recommend
 from netversus.errors import OptionError
+from netversus.messages import catalogue, in_a_row, say, speaking, template
 from netversus.report.priorities import answer, flip_text, row
 from netversus.store import RunStore
 
-COLUMNS = ("contender", "keeps the limits", "steps behind", "best, probably", "on the Pareto front")
-EXPLAINED = (
+COLUMNS = (
+    template("contender"),
+    template("keeps the limits"),
+    template("steps behind"),
+    template("best, probably"),
+    template("on the Pareto front"),
+)
+EXPLAINED = template(
     "A step of quality is the question's practical margin, a step of cost is a halving (a doubling of throughput); a "
-    "weight says how much a step is worth. A lead is certain at {level:.4g} % confidence; probabilities rest on the "
+    "weight says how much a step is worth. A lead is certain at {level} % confidence; probabilities rest on the "
     "intervals' normal approximation."
 )
 
@@ -49,8 +56,10 @@ def _recommend(
         typer.Option(help="What a step on a question is worth, as speed.latency=0.5. Default: the primary question."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    lang: Annotated[str, typer.Option(help="Language of sentences: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Say which contender fits, how surely, and what would change that: exit 0 certain, 4 undecided, 3 none fits."""
+    catalogue(lang)  # one that does not exist is refused, also where only JSON is printed
     store = RunStore.open(run)
     plan = store.plan()
     limits = parse_limits(plan, at_least or (), at_most or ())
@@ -64,7 +73,8 @@ def _recommend(
     if as_json:
         print(json.dumps(_document(priorities, found), indent=1, allow_nan=False, ensure_ascii=False))
     else:
-        _print(field, priorities, found)
+        with speaking(lang):
+            _print(field, priorities, found)
     return found.exit_code
 
 
@@ -83,9 +93,10 @@ def _document(priorities: Priorities, found: Recommendation) -> dict[str, Any]:
 
 def _print(field: Field, priorities: Priorities, found: Recommendation) -> None:
     screen = console()
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in priorities.weights.items() if weight)
-    screen.print(table(f"Weights: {weights}", COLUMNS, [row(option) for option in found.options]))
+    weights = in_a_row(f"{name} {weight:g}" for name, weight in priorities.weights.items() if weight)
+    rows = [row(option) for option in found.options]
+    screen.print(table(say("Weights: {weights}", weights=weights), tuple(map(say, COLUMNS)), rows))
     screen.print(answer(priorities, found), markup=False, style="bold")
     for flip in found.flips:
         screen.print(f"  {flip_text(field, flip)}", markup=False)
-    screen.print(EXPLAINED.format(level=100 * field.level), markup=False, style="dim")
+    screen.print(say(EXPLAINED, level=f"{100 * field.level:.4g}"), markup=False, style="dim")

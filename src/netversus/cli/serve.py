@@ -12,6 +12,7 @@ import typer
 
 from netversus.cli.terminal import run_command
 from netversus.errors import EXIT_OK, MissingExtraError
+from netversus.messages import say, speaking
 
 HOST, PORT = "127.0.0.1", 8484
 
@@ -28,6 +29,7 @@ def _serve(
     host: Annotated[str, typer.Option(help="The address to listen on. Only this machine reaches the default.")] = HOST,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = PORT,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the browser.")] = False,
+    lang: Annotated[str, typer.Option(help="Language of the pages: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Show runs in the browser, those that are done and those being measured. Nothing can be changed there."""
     for package in ("starlette", "uvicorn"):
@@ -37,18 +39,23 @@ def _serve(
     from netversus.browse.serving import address_of, listen, serve
     from netversus.browse.site import Site
 
-    site = Site(place, host)
+    site = Site(place, host, lang)
     listener = listen(host, port)
     address = address_of(listener)
 
     def ready() -> None:
-        print(f"{site.shelf.place} is shown at {address} (Ctrl-C ends it)", flush=True)
+        shown = site.shelf.place
+        print(say("{place} is shown at {address} (Ctrl-C ends it)", place=shown, address=address), flush=True)
         if not is_loopback(host):
-            print(f"whoever reaches {host} may read every run in {site.shelf.place}: there is no password", flush=True)
+            said = say(
+                "whoever reaches {host} may read every run in {place}: there is no password", host=host, place=shown
+            )
+            print(said, flush=True)
         if open_browser and not webbrowser.open(address):
-            print("no browser could be opened here", flush=True)
+            print(say("no browser could be opened here"), flush=True)
 
-    with suppress(KeyboardInterrupt):  # the server raises it again once it has shut down, but not as a background job
-        serve(site, listener, ready)
-    print("ended", flush=True)
+    with speaking(lang):
+        with suppress(KeyboardInterrupt):  # the server raises it again once it has shut down, but not in the background
+            serve(site, listener, ready)
+        print(say("ended"), flush=True)
     return EXIT_OK

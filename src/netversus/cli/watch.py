@@ -13,13 +13,14 @@ from rich.live import Live
 from rich.text import Text
 
 from netversus.api import Run
-from netversus.browse.interim import MARK
+from netversus.browse.interim import mark
 from netversus.browse.live import CellNow, LiveRun, Phase, Snapshot, State
-from netversus.cli.progress import LINE_EVERY_SECONDS, outcome_line
+from netversus.cli.progress import LINE_EVERY_SECONDS, begun, outcome_line
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK
 from netversus.execute.passes import Pass
 from netversus.files import LocalFiles
+from netversus.messages import in_a_row, say, speaking
 from netversus.quantities import duration
 from netversus.records import Done
 from netversus.report import build_view
@@ -41,16 +42,22 @@ def _watch(
     every: Annotated[
         float | None, typer.Option(min=0.1, help="Seconds between two looks; 1, or 5 where the run is in a store.")
     ] = None,
+    lang: Annotated[str, typer.Option(help="Language: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Follow a run until it ends. Reads the run folder only: the run neither knows nor minds."""
     store = RunStore.open(run)
     pause = every or (EVERY_SECONDS if isinstance(store.files, LocalFiles) else EVERY_SECONDS_REMOTE)
-    screen = console()
+    with speaking(lang):
+        return _watched(console(), store, pause)
+
+
+def _watched(screen: Console, store: RunStore, pause: float) -> int:
+    """Follow it, and say what came of it."""
     try:
         with _display(screen, store.place) as show:
             last = _follow(LiveRun(store), show, pause)
     except KeyboardInterrupt:
-        screen.print("no longer watching; the run goes on", markup=False)
+        screen.print(say("no longer watching; the run goes on"), markup=False)
         return EXIT_INTERRUPTED
     return _end(screen, store, last)
 
@@ -70,16 +77,26 @@ def _follow(live: LiveRun, show: Show, pause: float) -> Snapshot:
 def _end(screen: Console, store: RunStore, last: Snapshot) -> int:
     """What came of it. Returns the exit code."""
     if last.phase is Phase.STOPPED:
-        why = "it was stopped" if last.plan else "it was stopped before it was planned"
-        how = f"go on with: netversus compare --resume {store.place}" if last.plan else "start the comparison again"
-        screen.print(f"nobody is at work on {store.place}: {why} ({how})", markup=False, soft_wrap=True)
+        screen.print(_stopped(store.place, planned=last.plan is not None), markup=False, soft_wrap=True)
         return EXIT_INCOMPLETE
     screen.print(build_view(store, Run(store).findings).headline, markup=False, soft_wrap=True, style="bold")
-    screen.print(f"the run has ended; its report: netversus report {store.place}", markup=False, soft_wrap=True)
+    told = say("the run has ended; its report: netversus report {place}", place=store.place)
+    screen.print(told, markup=False, soft_wrap=True)
     if not last.complete:
-        how = f"netversus compare --resume {store.place}"
-        screen.print(f"incomplete: retry what failed with: {how}", markup=False, soft_wrap=True)
+        told = say("incomplete: retry what failed with: netversus compare --resume {place}", place=store.place)
+        screen.print(told, markup=False, soft_wrap=True)
     return EXIT_OK if last.complete else EXIT_INCOMPLETE
+
+
+def _stopped(place: str, *, planned: bool) -> str:
+    """What is said of a run that nobody works on."""
+    if planned:
+        return say(
+            "nobody is at work on {place}: it was stopped (go on with: netversus compare --resume {place})", place=place
+        )
+    return say(
+        "nobody is at work on {place}: it was stopped before it was planned (start the comparison again)", place=place
+    )
 
 
 def _display(screen: Console, place: str) -> AbstractContextManager[Show]:
@@ -105,7 +122,9 @@ class _Picture(AbstractContextManager[Show]):
 
     def _drawn(self, snapshot: Snapshot) -> RenderableType:
         rows = [_row(each) for each in snapshot.cells]
-        grid = table(f"{self.place}: {snapshot.phase}", ("cell", "contenders", "seed", "state", "seen", ""), rows)
+        title = say("{place}: {phase}", place=self.place, phase=say(snapshot.phase.value))
+        columns = (say("study"), say("contenders"), say("seed"), say("state"), say("observations"), "")
+        grid = table(title, columns, rows)
         for row, each in zip(grid.rows, snapshot.cells, strict=True):
             row.style = _STYLES.get(each.state)
         lines = (Text(line) for line in (snapshot.words, *_running(snapshot), *_unknown(snapshot)))
@@ -114,8 +133,9 @@ class _Picture(AbstractContextManager[Show]):
 
 def _row(each: CellNow) -> tuple[str, ...]:
     seen = f"{each.observations:,}" if each.observations else ""
-    words = each.words or (f"about {duration(each.cell.seconds)}" if each.cell.seconds else "")
-    return each.cell.study, ", ".join(each.cell.contenders), str(each.cell.seed), each.state.value, seen, words
+    words = each.words or (say("about {time}", time=duration(each.cell.seconds)) if each.cell.seconds else "")
+    names, state = in_a_row(each.cell.contenders), say(each.state.value)
+    return each.cell.study, names, str(each.cell.seed), state, seen, words
 
 
 class _Lines:
@@ -125,7 +145,7 @@ class _Lines:
         self.screen = screen
         self._states: dict[str, State] = {}
         self._told = -LINE_EVERY_SECONDS
-        self._say(f"run folder: {place}")
+        self._say(say("run folder: {place}", place=place))
 
     def __call__(self, snapshot: Snapshot) -> None:
         changed = [each for each in snapshot.cells if self._states.get(each.cell.key, State.WAITING) is not each.state]
@@ -147,15 +167,17 @@ def _line(each: CellNow) -> str:
     if each.outcome is not None:
         seconds = each.outcome.seconds if isinstance(each.outcome, Done) else 0.0
         return outcome_line(Pass((each.cell,)), each.outcome, seconds)
-    return f"{each.state.value:<8} {Pass((each.cell,)).label}"
+    return begun(say(each.state.value), Pass((each.cell,)).label)
 
 
 def _running(snapshot: Snapshot) -> Iterator[str]:
     """The primary questions, marked as what they are."""
     for each in snapshot.interim:
-        yield f"{MARK}: {each.name}: {each.words}"
+        yield say("{mark}: {question}: {words}", mark=mark(), question=each.name, words=each.words)
 
 
 def _unknown(snapshot: Snapshot) -> Iterator[str]:
     if snapshot.busy is None and not snapshot.over:
-        yield "whether a process is at work on the run cannot be told on this system: it is watched until all has ended"
+        yield say(
+            "whether a process is at work on the run cannot be told on this system: it is watched until all has ended"
+        )

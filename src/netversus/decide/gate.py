@@ -31,9 +31,12 @@ from netversus.errors import (
     PairingError,
 )
 from netversus.evidence import StudyEvidence
+from netversus.messages import in_a_row, say, template, told
 from netversus.records import Cell, ContenderCard, Done, Failed, Outcome, Question, Scale, Skipped
 from netversus.statistics.comparison import Comparison
 from netversus.statistics.permutation import units_needed
+
+ONE_SIDED = template("the interval is on one side, but the test that goes with it does not reject")
 
 
 class State(StrEnum):
@@ -59,8 +62,8 @@ class Judged:
 
     `estimate` is the number that the condition speaks of, in the metric's stored unit or as a ratio, `low` and `high`
     its interval (the meeting end at the gate's level, the failing end at the wider one); all None where there are none.
-    `reason` says why it is undecided or not measured, or what a study's verdict rests on. `seconds` is how long judging
-    took.
+    `reason` says why it is undecided or not measured, or what a study's verdict rests on, in the language in force.
+    `seconds` is how long judging took.
     """
 
     condition: Condition
@@ -88,8 +91,10 @@ class Gate:
 
     @property
     def title(self) -> str:
-        """Whom it is about."""
-        return f"{self.candidate} against {self.baseline}" if self.baseline else f"security test of {self.candidate}"
+        """Whom it is about, in the language in force."""
+        if not self.baseline:
+            return say("security test of {contender}", contender=self.candidate)
+        return say("{b} against {a}", a=self.baseline, b=self.candidate)
 
     @property
     def state(self) -> State:
@@ -168,7 +173,7 @@ class _Bench:
         except PairingError as error:
             return Judged(condition, State.MISSING, reason=str(error))
         if meeting is None or failing is None:
-            return Judged(condition, State.MISSING, reason="nothing was observed that could be compared")
+            return Judged(condition, State.MISSING, reason=say("nothing was observed that could be compared"))
         return _verdict(condition, meeting, failing, self.subject.level, self.failing)
 
     def _of_study(self, condition: OfStudy) -> Judged:
@@ -183,7 +188,7 @@ class _Bench:
             needed.add(self.subject.baseline)
         cells = [c for c in self.subject.plan.cells if c.study == condition.study and needed & set(c.contenders)]
         said = (_unfinished(cell, self.subject.store.outcome(cell)) for cell in cells)
-        return next((reason for reason in said if reason), "" if cells else "it was not part of the plan")
+        return next((reason for reason in said if reason), "" if cells else say("it was not part of the plan"))
 
     def _seen(self, condition: Measured, level: float) -> _Seen | None:
         evidence, question = self.evidence[condition.study], condition.question
@@ -200,14 +205,14 @@ class _Bench:
 
 def _unfinished(cell: Cell, outcome: Outcome | None) -> str:
     """Why a cell gives no whole evidence; empty where it does."""
-    who = f"{cell.study} of {', '.join(cell.contenders)}"
     if isinstance(outcome, Done):
         return ""
+    study, names = cell.study, in_a_row(cell.contenders)
     if isinstance(outcome, Failed):
-        return f"{who} failed: {outcome.error}"
+        return say("{study} of {names} failed: {error}", study=study, names=names, error=outcome.error)
     if isinstance(outcome, Skipped):
-        return f"{who} was not run: {outcome.reason}"
-    return f"{who} has not ended: go on with netversus compare --resume"
+        return say("{study} of {names} was not run: {why}", study=study, names=names, why=told(outcome.reason))
+    return say("{study} of {names} has not ended: go on with netversus compare --resume", study=study, names=names)
 
 
 def _of_pair(question: Question, condition: Measured, compared: Comparison, level: float) -> _Seen:
@@ -240,13 +245,13 @@ def _verdict(condition: Measured, meeting: _Seen, failing: _Seen, level: float, 
     low, high = (meeting.low, failing.high) if condition.wants_more else (failing.low, meeting.high)
     judged = Judged(condition, State.UNDECIDED, meeting.estimate, low, high, meeting.n, meeting.method)
     if low is None or high is None:
-        return replace(judged, reason=f"{meeting.n} units are too few for an interval at this level")
+        return replace(judged, reason=say("{n} units are too few for an interval at this level", n=meeting.n))
     near, far = (low, high) if condition.wants_more else (high, low)
     state = State.MET if condition.holds(near) else State.UNDECIDED if condition.holds(far) else State.FAILED
     seen, spent = (failing, failing_level) if state is State.FAILED else (meeting, level)
     if state is not State.UNDECIDED and not _test_agrees(condition, state, seen, spent):
-        return replace(judged, reason="the interval is on one side, but the test that goes with it does not reject")
-    reason = "the threshold lies within the interval" if state is State.UNDECIDED else ""
+        return replace(judged, reason=say(ONE_SIDED))
+    reason = say("the threshold lies within the interval") if state is State.UNDECIDED else ""
     return replace(judged, state=state, reason=reason)
 
 

@@ -19,6 +19,7 @@ from netversus.decide.subject import Answer, Subject
 from netversus.decide.threats import STUDIES, Asked, Rule, asked_of
 from netversus.errors import EXIT_GATE_FAILED, EXIT_INCOMPLETE, EXIT_OK, EXIT_UNDECIDED, OptionError
 from netversus.evidence import StudyEvidence
+from netversus.messages import in_a_row, say
 from netversus.plan import Plan
 from netversus.records import Cell, Done, Failed, Outcome, Skipped
 from netversus.store import RunStore
@@ -124,7 +125,7 @@ def security(subject: Subject) -> Answer:
     refuse_untested(subject.plan)
     verdict = security_verdict(subject)
     word = "" if verdict.standing is Standing.UNDECIDED else verdict.standing.value
-    return Answer(word, ", ".join(f"{stand.name} {stand.standing.value}" for stand in verdict.stands))
+    return Answer(word, in_a_row(f"{stand.name} {say(stand.standing.value)}" for stand in verdict.stands))
 
 
 def refuse_untested(plan: Plan) -> None:
@@ -186,10 +187,10 @@ class _Bench:
     def stand(self, asked: Asked, judged: Judged | None) -> Stand:
         """How it stands to one threat; `judged` is None where the run does not ask."""
         if asked.accepted:
-            nothing = Judged(asked.condition, State.MISSING, reason=Standing.ACCEPTED.value)
+            nothing = Judged(asked.condition, State.MISSING, reason=say(Standing.ACCEPTED.value))
             return Stand(asked, Standing.ACCEPTED, nothing)
         if judged is None:
-            missing = Judged(asked.condition, State.MISSING, reason=Cause.ABSENT.value)
+            missing = Judged(asked.condition, State.MISSING, reason=say(Cause.ABSENT.value))
             return Stand(asked, Standing.UNTESTED, missing, Cause.ABSENT)
         standing, cause, details = self._come_to(asked.rule, judged)
         within = ""
@@ -240,4 +241,4 @@ def _as_it_stands(judged: Judged, standing: Standing, cause: Cause) -> Judged:
     """The judged condition, no better and no worse than the standing that came of it."""
     if standing is not Standing.UNDECIDED or judged.state is State.UNDECIDED:
         return judged
-    return replace(judged, state=State.UNDECIDED, reason=cause.value)
+    return replace(judged, state=State.UNDECIDED, reason=say(cause.value))

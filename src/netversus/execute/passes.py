@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from netversus.messages import in_a_row, say
 from netversus.records import Cell
 
 MOST_NAMES: Final = 3
@@ -25,9 +26,11 @@ class Pass:
 
     @property
     def label(self) -> str:
-        """A line for people."""
-        names = [name for cell in self.cells for name in cell.contenders]
-        return f"{self.study} of {first_names(names)}" + (f", seed {self.cells[0].seed}" if self.cells[0].seed else "")
+        """A line for people, in the language in force."""
+        names = first_names([name for cell in self.cells for name in cell.contenders])
+        if not self.cells[0].seed:
+            return say("{study} of {names}", study=self.study, names=names)
+        return say("{study} of {names}, seed {seed}", study=self.study, names=names, seed=self.cells[0].seed)
 
     @property
     def seconds(self) -> float:
@@ -42,7 +45,9 @@ class Pass:
 def first_names(names: Sequence[str]) -> str:
     """Names in a line: all while they are few, else the first and how many more."""
     rest = len(names) - MOST_NAMES
-    return ", ".join(names) if rest <= 1 else f"{', '.join(names[:MOST_NAMES])} and {rest} more"
+    if rest <= 1:
+        return in_a_row(names)
+    return say("{names} and {n} more", names=in_a_row(names[:MOST_NAMES]), n=rest)
 
 
 def passes(cells: Sequence[Cell], done: Callable[[Cell], bool]) -> tuple[Pass, ...]:

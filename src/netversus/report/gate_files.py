@@ -1,4 +1,5 @@
-"""A judged gate -> words, JSON, JUnit XML and a GitHub summary.
+"""A judged gate -> words, JSON, JUnit XML and a GitHub summary. Words are in the language in force; what machines read
+(keys, states, JUnit's types, conditions) is the same in any.
 
 JUnit has three ways to be not green: a condition that failed is a `failure`; one that is undecided or was not measured
 is an `error`, because nothing says that the contender is at fault, and because a skipped test would look like a pass.
@@ -19,25 +20,45 @@ from netversus.decide.conditions import Condition, Measured
 from netversus.decide.gate import Gate, Judged, State
 from netversus.errors import RunFolderError
 from netversus.files import write_atomic
+from netversus.messages import clauses, in_a_row, say, template
 from netversus.quantities import amount, difference, times
 from netversus.report.escape import markdown_text, one_line
 
 SCHEMA_VERSION = 1
 _SIGNS = {State.MET: "✅", State.FAILED: "❌", State.UNDECIDED: "❔", State.MISSING: "⚠️"}
 _SAID = {
-    State.MET: "Gate passed",
-    State.FAILED: "Gate failed",
-    State.UNDECIDED: "Gate undecided",
-    State.MISSING: "Gate incomplete",
+    State.MET: template("Gate passed"),
+    State.FAILED: template("Gate failed"),
+    State.UNDECIDED: template("Gate undecided"),
+    State.MISSING: template("Gate incomplete"),
+}
+_COUNTED = {
+    State.MET: template("{conditions} met"),
+    State.FAILED: template("{conditions} failed"),
+    State.UNDECIDED: template("{conditions} undecided"),
+    State.MISSING: template("{conditions} not measured"),
 }
 
 
 def sentence(gate: Gate) -> str:
     """The whole gate in one sentence."""
     counts = {state: sum(each.state is state for each in gate.judged) for state in State}
-    parts = [f"{count} {state.value}" for state, count in counts.items() if count]
-    wider = "" if gate.failing_level == gate.level else f", failed at {100 * gate.failing_level:.4g} %"
-    return f"{_SAID[gate.state]}: {', '.join(parts)} (met at {100 * gate.level:.4g} % confidence{wider})."
+    counted = in_a_row(say(_COUNTED[state], conditions=count) for state, count in counts.items() if count)
+    said, level, wider = say(_SAID[gate.state]), f"{100 * gate.level:.4g}", f"{100 * gate.failing_level:.4g}"
+    if level == wider:
+        return say("{gate}: {counted} (met at {level} % confidence).", gate=said, counted=counted, level=level)
+    return say(
+        "{gate}: {counted} (met at {level} % confidence, failed at {wider} %).",
+        gate=said,
+        counted=counted,
+        level=level,
+        wider=wider,
+    )
+
+
+def state_text(state: State) -> str:
+    """What a condition came to, in a word."""
+    return say(state.value)
 
 
 def estimate_text(judged: Judged) -> str:
@@ -129,9 +150,9 @@ class _Ending:
 
 
 _ENDINGS = {
-    State.FAILED: _Ending("failure", "failed"),
-    State.UNDECIDED: _Ending("error", "undecided"),
-    State.MISSING: _Ending("error", "not measured"),
+    State.FAILED: _Ending("failure", State.FAILED.value),
+    State.UNDECIDED: _Ending("error", State.UNDECIDED.value),
+    State.MISSING: _Ending("error", State.MISSING.value),
 }
 
 
@@ -183,8 +204,11 @@ def _test_case(suite: ET.Element, judged: Judged) -> None:
 
 def _why(judged: Judged) -> str:
     """What was measured, and why that is not enough."""
-    seen = f"measured {estimate_text(judged)} {interval(judged)}" if judged.estimate is not None else ""
-    return f"{judged.state.value}: " + "; ".join(part for part in (seen, judged.reason) if part)
+    seen = ""
+    if judged.estimate is not None:
+        seen = say("measured {estimate} {interval}", estimate=estimate_text(judged), interval=interval(judged))
+    why = clauses(part for part in (seen, judged.reason) if part)
+    return say("{state}: {why}", state=state_text(judged.state), why=why)
 
 
 def summary(gate: Gate) -> str:
@@ -194,11 +218,11 @@ def summary(gate: Gate) -> str:
         "",
         markdown_text(sentence(gate)),
         "",
-        "| | condition | measured | interval | |",
+        f"| | {say('condition')} | {say('measured')} | {say('interval')} | |",
         "| --- | --- | --- | --- | --- |",
     ]
     for each in gate.judged:
-        cells = (each.condition.text, estimate_text(each), interval(each), each.reason or each.state.value)
+        cells = (each.condition.text, estimate_text(each), interval(each), each.reason or state_text(each.state))
         lines.append(f"| {_SIGNS[each.state]} | {' | '.join(map(markdown_text, cells))} |")
     return "\n".join([*lines, "", ""])
 

@@ -30,7 +30,7 @@ from netversus.decide.flips import Flip
 from netversus.decide.front import Sure
 from netversus.decide.priorities import Priorities, default_weights
 from netversus.decide.recommend import Option, Recommendation, recommend
-from netversus.messages import say
+from netversus.messages import in_a_row, say, sentences
 from netversus.quantities import MINUS, margin_text, unit_text
 from netversus.records import Direction
 from netversus.report.escape import legible, one_line
@@ -161,6 +161,9 @@ def words() -> dict[str, str]:
         "limit below": say("With a limit on {axis} below {at} it would be {to}."),
         "limit above": say("With a limit on {axis} above {at} it would be {to}."),
         "nobody": say("no contender"),
+        "between": say("{first} {second}", first="", second=""),
+        "comma": say("{first}, {second}", first="", second=""),
+        "percent": say("{number} %"),
         Sure.YES.value: say("surely"),
         Sure.PERHAPS.value: say("perhaps"),
         Sure.NO.value: say("no"),
@@ -177,8 +180,8 @@ def answer(priorities: Priorities, found: Recommendation) -> str:
     if found.choice is not None:
         parts += _reasons(said, found)
     if found.unmeasured and found.choice is not None:
-        parts.append(said["unmeasured"].format(names=", ".join(map(one_line, found.unmeasured))))
-    return " ".join(parts)
+        parts.append(said["unmeasured"].format(names=in_a_row(map(one_line, found.unmeasured))))
+    return sentences(*parts)
 
 
 def _first(said: Mapping[str, str], found: Recommendation) -> str:
@@ -222,7 +225,7 @@ def row(option: Option) -> list[str]:
         one_line(option.contender),
         said[option.fit.value],
         behind,
-        f"{percent(option.chance)} %" if option.chance is not None else "–",
+        said["percent"].format(number=percent(option.chance)) if option.chance is not None else "–",
         said[option.on_front.value],
     ]
 

@@ -27,7 +27,7 @@ function follow(address) {
   });
   events.addEventListener("over", () => {
     events.close();
-    told.textContent = "The run has ended.";
+    told.textContent = page.dataset.ended;
     location.reload();
   });
 }

@@ -151,7 +151,7 @@ var priorities = (() => {
   function tell(data, weights, found) {
     const said = data.words, name = i => data.contenders[i], {choice, fit, behind} = found;
     const rows = data.contenders.map((who, i) => [who, said[fit[i]], behind[i] ? digits(behind[i][0]) : "–",
-      found.chances[i] === null ? "–" : percent(found.chances[i]) + " %", said[found.front[i]]]);
+      found.chances[i] === null ? "–" : fill(said.percent, {number: percent(found.chances[i])}), said[found.front[i]]]);
     const flips = found.flips.map(flip => {
       const a = data.axes[flip.axis];
       const at = flip.kind === "weight" ? digits(flip.at) : `${digits(flip.at / a.factor)} ${a.unit}`.trim();
@@ -166,8 +166,8 @@ var priorities = (() => {
       parts.push(fill(said.lead, {other: name(near), gap, low, high}), fill(said.chance, {chance: percent(found.chances[choice])}));
     } else parts.push(said.only);
     const left = fit.map((f, i) => i).filter(i => fit[i] === UNKNOWN).map(name);
-    if (left.length) parts.push(fill(said.unmeasured, {names: left.join(", ")}));
-    return {answer: parts.join(" "), rows, flips};
+    if (left.length) parts.push(fill(said.unmeasured, {names: left.join(said.comma)}));
+    return {answer: parts.join(said.between), rows, flips};
   }
   return {recommend, tell};
 })();
