@@ -45,6 +45,7 @@ check: lint test
 
 benchmarks: $(INSTALLED)
 	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(RUN)/python $$script || exit 1; done
+	@$(RUN)/python benchmarks/summary.py
 
 clean:
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
