@@ -5,10 +5,12 @@ from __future__ import annotations
 import pickle
 import pickletools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
+from netversus.errors import ClusterError
 from netversus.execute import cluster
 from netversus.execute.cluster import ACCELERATOR, JOB_OPTIONS, _Coordinator, _environment
 from netversus.records import Done, Failed
@@ -53,9 +55,9 @@ class Cluster:
         return self.sent[-1]
 
 
-def coordinator(run, client: Cluster, *, ours: bool = False) -> tuple[_Coordinator, Heard]:
+def coordinator(run, client: Cluster, *, ours: bool = False, here: bool = False) -> tuple[_Coordinator, Heard]:
     heard = Heard()
-    found = _Coordinator(client, run.plan, run.store, heard, ours=ours)
+    found = _Coordinator(client, run.plan, run.store, heard, ours=ours, here=here)
     found.waiting.extend(cluster.passes(run.plan.cells, lambda _: False))
     return found, heard
 
@@ -175,18 +177,39 @@ def test_a_pass_asks_for_an_accelerator_where_workers_have_one_or_will(counting,
     assert f"{ACCELERATOR}=1" in JOB_OPTIONS
 
 
-def test_a_cluster_without_workers_is_told_once(counting, table, monkeypatch: pytest.MonkeyPatch):
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "POLL_SECONDS", 0.001)
     monkeypatch.setattr(cluster, "LOST_SECONDS", -1.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_cluster_without_workers_is_told_once_each_time(counting, table):
     counting()
-    found, heard = coordinator(table("a", "b"), Cluster(workers=0))
+    client = Cluster(workers=0)
+    found, heard = coordinator(table("a", "b"), client)
     found._send()
+    for _ in range(2):
+        found._hear()
+    assert heard.notes == ["the cluster has no worker; the passes wait for one"]
+    client.workers = {"0": {}}
     found._hear()
-    found._hear()
-    assert heard.notes == ["the cluster has no worker yet; the passes wait for one"]
-    found, heard = coordinator(table("c", "d"), Cluster(workers=1))
-    found._hear()
-    assert heard.notes == []
+    assert len(heard.notes) == 1
+    client.workers = {}
+    for _ in range(2):
+        found._hear()
+    assert len(heard.notes) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("here", [True, False])
+def test_worker_processes_that_stay_away_end_the_run_and_jobs_are_waited_for(counting, table, monkeypatch, here):
+    monkeypatch.setattr(cluster, "GONE_SECONDS", -1.0)
+    counting()
+    found, _ = coordinator(table("a", "b"), Cluster(workers=0), ours=True, here=here)
+    found._send()
+    with pytest.raises(ClusterError, match="did not come back") if here else nullcontext():
+        found._hear()
 
 
 def test_each_worker_has_an_accelerator_and_a_share_of_the_cores(monkeypatch: pytest.MonkeyPatch):

@@ -36,10 +36,12 @@ from netversus.study import Need
 DEATHS: Final = 2  # workers that a pass may take with it before it is given up
 RETRIES: Final = 2  # of a task whose worker could not reach the run
 POLL_SECONDS: Final = 0.5
-LOST_SECONDS: Final = 30.0  # without a scheduler
+LOST_SECONDS: Final = 30.0  # without a scheduler, or without any worker before that is said
+GONE_SECONDS: Final = 900.0  # without a worker on this machine, where none has to wait for its turn
 LOOPBACK: Final = "127.0.0.1"
 ACCELERATOR: Final = "accelerator"
-OURS: Final = ("workers", "local-cluster", "queue")  # places whose workers are started here, each with an accelerator
+HERE: Final = ("workers", "local-cluster")  # places whose workers are processes of this machine
+OURS: Final = (*HERE, "queue")  # places whose workers are started by us, each with an accelerator
 
 
 # A scheduler and its workers serve their state over HTTP, dashboard or not: to nobody else.
@@ -58,7 +60,7 @@ def execute_on(place: Placement, plan: Plan, store: RunStore, listener: Listener
     """
     with ExitStack() as stack:
         client = stack.enter_context(_client(place))
-        _Coordinator(client, plan, store, listener, ours=place.where in OURS).run()
+        _Coordinator(client, plan, store, listener, ours=place.where in OURS, here=place.where in HERE).run()
 
 
 @contextmanager
@@ -72,6 +74,9 @@ def _client(place: Placement) -> Iterator[Any]:
     settings = {
         "distributed.scheduler.allowed-failures": DEATHS,
         "distributed.admin.log-format": "%(message)s",
+        # A dead worker is brought back by its nanny, which on a busy machine takes minutes. Within Dask's 15 seconds it
+        # would be given up, and nobody would be left to do the work.
+        "distributed.deploy.lost-worker-timeout": f"{GONE_SECONDS:g}s",
         # Dask lets workers give freed memory back at once, so that each tensor of a megabyte meets fresh pages.
         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     }
@@ -88,7 +93,7 @@ def _client(place: Placement) -> Iterator[Any]:
 
 def _way_out(place: Placement) -> str:
     """What to look at where a cluster does not come up."""
-    if place.where in ("workers", "local-cluster"):
+    if place.where in HERE:
         return "a script that starts workers does so below: if __name__ == '__main__'"
     return "is its scheduler up?"
 
@@ -239,6 +244,7 @@ class _Coordinator:
     store: RunStore
     listener: Listener
     ours: bool = False
+    here: bool = False
     topic: str = field(default_factory=lambda: f"netversus-{uuid.uuid4().hex}")
     events: queue.Queue[tuple[str, Any]] = field(default_factory=queue.Queue)
     waiting: deque[Pass] = field(default_factory=deque)
@@ -248,7 +254,8 @@ class _Coordinator:
     suspects: set[str] = field(default_factory=set)
     total: int = 0
     begun: int = 0
-    lonely: float | None = field(default_factory=time.monotonic)
+    lonely: float | None = None  # since when no worker is there
+    complained: bool = False
 
     def run(self) -> None:
         """Until nothing waits and nothing runs."""
@@ -342,11 +349,19 @@ class _Coordinator:
 
     def _mind_absence(self) -> None:
         """Say once that nobody is there to do the work: jobs may be queued for hours, or have been forgotten."""
-        if self.lonely is None or self._workers():
-            self.lonely = None
-        elif time.monotonic() - self.lonely > LOST_SECONDS:
-            self.lonely = None
-            self.listener.noted("the cluster has no worker yet; the passes wait for one")
+        if self._workers():
+            self.lonely, self.complained = None, False
+            return
+        self.lonely = self.lonely or time.monotonic()
+        waited = time.monotonic() - self.lonely
+        if self.here and waited > GONE_SECONDS:
+            raise ClusterError(
+                "the worker processes went away and did not come back; what was measured until then is stored",
+                hint=f"go on with: netversus compare --resume {self.store.place}",
+            )
+        if waited > LOST_SECONDS and not self.complained:
+            self.complained = True
+            self.listener.noted("the cluster has no worker; the passes wait for one")
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         """Pass on what a worker told."""
