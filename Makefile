@@ -11,10 +11,11 @@ export UV_COMPILE_BYTECODE := 1
 export THP_MEM_ALLOC_ENABLE := 1
 export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 
-.PHONY: help install demo test check lint benchmarks clean
+.PHONY: help install demo demo-scenes test check lint benchmarks clean
 
 help:
 	@echo "make demo        install, then compare ResNet-50 and ResNet-101 (5 to 8 minutes)"
+	@echo "make demo-scenes detection, tracking, recognition, similarity and generation on pictures (about 20 minutes)"
 	@echo "make test        install, then run the tests"
 	@echo "make check       lint, types, import layers, tests"
 	@echo "make benchmarks  measure us beside the peers; results go to benchmarks/results/"
@@ -31,6 +32,9 @@ $(INSTALLED): pyproject.toml uv.lock | $(UV)
 
 demo: $(INSTALLED)
 	$(RUN)/netversus compare resnet50 resnet101 --budget 6m --out runs/demo
+
+demo-scenes: $(INSTALLED)
+	$(RUN)/netversus compare --config examples/at_work.toml --out runs/scenes
 
 test: $(INSTALLED)
 	$(RUN)/python -m pytest

@@ -37,6 +37,14 @@ def test_a_dry_run_prints_time_memory_and_disk_and_writes_nothing(netversus, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_example_of_backbones_at_work_can_be_run_whole(netversus, repository: Path):
+    ended = netversus("compare", "--config", str(repository / "examples" / "at_work.toml"), "--dry-run")
+    assert ended.code == 0, ended.err
+    for study in ("detection", "tracking", "recognition", "similarity", "generation"):
+        assert study in ended.out
+    assert "not run" not in ended.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
