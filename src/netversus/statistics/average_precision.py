@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
 
 from netversus.errors import StatisticsError
 
@@ -25,7 +27,7 @@ Flags = NDArray[np.bool_]
 Places = NDArray[np.intp]
 
 RECALLS = np.linspace(0.0, 1.0, 101)
-_DRAWS = 32  # handled at once: a class's running sums then stay in the cache
+_DRAWS = 256  # handled at once: the running sums of a class at its hits then stay in the cache
 _TINY = float(np.finfo(np.float64).tiny)  # where nothing has any weight yet, precision is 0 and not 0/0
 
 
@@ -115,12 +117,14 @@ class _Ranked:
     truths: Array
 
     @cached_property
-    def _lists(self) -> tuple[tuple[Places, Places, Places], ...]:
-        """For each threshold the images of what counts, where the hits lie in that list, and the hits' images."""
-        return tuple(
-            (self.images[counted], np.flatnonzero(hits[counted]), self.images[hits])
-            for hits, counted in zip(self.hits, self.counted, strict=True)
-        )
+    def _lists(self) -> tuple[_Counting, ...]:
+        """One for the thresholds, one after another, that count the same detections: mostly one for all."""
+        lists: list[_Counting] = []
+        for hits, counted in zip(self.hits, self.counted, strict=True):
+            if not lists or not np.array_equal(lists[-1].counted, counted):
+                lists.append(_Counting(self.images, counted, [], len(self.truths)))
+            lists[-1].hits.append(hits)
+        return tuple(lists)
 
     @cached_property
     def _with_truths(self) -> Places:
@@ -139,11 +143,36 @@ class _Ranked:
 
     def _running(self, weights: Array) -> Iterator[tuple[Array, Array]]:
         """At each hit of each threshold, the weight of the hits and of all that counts so far, shapes (h, k)."""
-        before: Places | None = None
-        for counted, places, of_hits in self._lists:
-            if before is None or not np.array_equal(counted, before):  # mostly the same at all thresholds
-                seen, before = np.cumsum(weights[counted], axis=0), counted
-            yield np.cumsum(weights[of_hits], axis=0), seen[places]
+        for one in self._lists:
+            seen = np.cumsum(one.between @ weights, axis=0)
+            for hits in one.hits:
+                rows = np.searchsorted(one.places, np.flatnonzero(hits[one.counted]))
+                yield np.cumsum(weights[self.images[hits]], axis=0), seen[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class _Counting:
+    """Detections that count, best score first: `images` (d,) and whether each is `counted` (d,), with the `hits` (d,)
+    of every threshold that counts them; `total` images there are."""
+
+    images: Places
+    counted: Flags
+    hits: list[Flags]
+    total: int
+
+    @cached_property
+    def places(self) -> Places:
+        """Where any threshold has a hit, in the list of what counts."""
+        return np.flatnonzero(np.logical_or.reduce(self.hits)[self.counted])
+
+    @cached_property
+    def between(self) -> Any:
+        """How often each image (n) is counted from one of these places to the next, a sparse matrix of shape (h, n): a
+        product with it is the weight there, without a row for each detection. What lies behind the last is left out."""
+        images = self.images[self.counted]
+        last = int(self.places[-1]) + 1 if len(self.places) else 0
+        rows = np.searchsorted(self.places, np.arange(last))
+        return csr_array((np.ones(last), (rows, images[:last])), shape=(len(self.places), self.total))
 
 
 def _interpolated(found: Array, seen: Array, objects: Array, *, whole: bool) -> Array:
