@@ -23,7 +23,7 @@ from netversus.lab.detection.judge import Truth
 
 MOST = 8
 SIDE = 256  # px of the longer side
-SURE = 0.5  # least score that is drawn
+SURE = 0.5  # from this score on a box is drawn; of what is less sure, so many that there is one an object
 IOU = 0.5
 
 
@@ -86,11 +86,12 @@ def _page(pages: Pages, place: int) -> dict[str, Any]:
 
 
 def _marks(boxes: Boxes, found: Found, classes: Sequence[str], scale: float) -> Iterator[Mark]:
-    """The detections that are sure enough to be drawn, right where they are the surest on an object of their class, and
+    """The detections that are drawn, right where they are the surest on an object of their class, and
     the objects that none of them has; crowds are left out."""
-    order = [int(k) for k in np.argsort(-found.scores, kind="stable") if found.scores[k] >= SURE]
-    overlap = intersection_over_union(found.corners, boxes.corners)
     free = ~boxes.crowd
+    surest = np.argsort(-found.scores, kind="stable")
+    order = [int(k) for rank, k in enumerate(surest) if found.scores[k] >= SURE or rank < free.sum()]
+    overlap = intersection_over_union(found.corners, boxes.corners)
     for k in order:
         fitting = np.where(free & (boxes.labels == found.labels[k]), overlap[k], 0.0)
         right = fitting.max(initial=0.0) >= IOU
@@ -99,7 +100,7 @@ def _marks(boxes: Boxes, found: Found, classes: Sequence[str], scale: float) -> 
         label = f"{classes[found.labels[k]]} {found.scores[k]:.2f}"
         yield _mark(found.corners[k], scale, label, "right" if right else "wrong")
     for m in np.flatnonzero(free):
-        yield _mark(boxes.corners[m], scale, classes[boxes.labels[m]], "missed")
+        yield _mark(boxes.corners[m], scale, "", "missed")  # words of what nobody said would cover what was said
 
 
 def _mark(corners: NDArray[np.float64], scale: float, label: str, kind: str) -> Mark:

@@ -219,8 +219,9 @@ def _gallery(evidence: Evidence) -> Iterator[Gallery]:
             pictures=tuple(_picture(name, each[unit]) for unit in units for name, each in pages.items()),
             columns=tuple(pages),
             note=say(
-                "The first {n} test pictures with objects. Boxes of a score of {least} and more are drawn, and the "
-                "objects that none of them has.",
+                "The first {n} test pictures with objects. Boxes of a score of {least} and more are drawn, where these "
+                "are fewer than the objects the surest others too, one an object; and the objects that none of them "
+                "has.",
                 n=MOST,
                 least=f"{SURE:g}",
             ),
