@@ -14,7 +14,7 @@ export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 .PHONY: help install demo demo-scenes test check lint benchmarks clean
 
 help:
-	@echo "make demo        install, then compare ResNet-50 and ResNet-101 (5 to 8 minutes)"
+	@echo "make demo        install, then compare ResNet-50 and ResNet-101 (4 to 8 minutes)"
 	@echo "make demo-scenes detection, tracking, recognition, similarity and generation on pictures (about 20 minutes)"
 	@echo "make test        install, then run the tests"
 	@echo "make check       lint, types, import layers, tests"
