@@ -156,7 +156,7 @@ class Netversus:
         from netversus.lab.contenders.load import load
         from netversus.lab.contenders.resolve import resolve
         from netversus.lab.data import open_data
-        from netversus.lab.evaluation import shuffled
+        from netversus.statistics.order import recorded_shuffle
         from netversus.lab.pipeline.method import EXACT
         from netversus.lab.pipeline.parity import choose
 
@@ -166,7 +166,7 @@ class Netversus:
         self.method = EXACT
         if self.engine == "eager":
             return {"decoding": self.method.label}
-        images, order = data.split("test"), shuffled(len(data.split("test")), 0)
+        images, order = data.split("test"), recorded_shuffle(len(data.split("test")), 0)
         self.method, parities = choose(images, order, [card.preprocessing for card in self.cards])
         shown = next(self._batches(images, order, len(order))).inputs(self.cards[0].preprocessing)
         self.models = [self._made(model, shown) for model in self.models]
@@ -191,13 +191,14 @@ class Netversus:
     def evaluate(self, folder: Path) -> tuple[float, Answers]:
         """As the accuracy study does it, all its metrics included."""
         from netversus.lab.data import open_data
-        from netversus.lab.evaluation import predict, shuffled
+        from netversus.lab.evaluation import predict
+        from netversus.statistics.order import recorded_shuffle
         from netversus.studies.accuracy.measure import observe
 
         begin = time.perf_counter()
         images = open_data(str(folder)).split("test")
         answers: Answers = {name: {} for name in MODELS}
-        for batch in self._batches(images, shuffled(len(images), 0), 64):
+        for batch in self._batches(images, recorded_shuffle(len(images), 0), 64):
             for name, card, model in zip(MODELS, self.cards, self.models, strict=True):
                 logits = predict(model, batch.inputs(card.preprocessing))
                 seen = {each.metric: each for each in observe(card, batch, logits)}["predicted"]
