@@ -156,9 +156,9 @@ class Netversus:
         from netversus.lab.contenders.load import load
         from netversus.lab.contenders.resolve import resolve
         from netversus.lab.data import open_data
-        from netversus.statistics.order import recorded_shuffle
         from netversus.lab.pipeline.method import EXACT
         from netversus.lab.pipeline.parity import choose
+        from netversus.statistics.order import recorded_shuffle
 
         data = open_data(str(folder))
         self.cards = [resolve(f"file:{self.weights / name}.safetensors?arch={name}", data.card) for name in MODELS]
