@@ -102,3 +102,12 @@ def test_few_cells_are_printed_each(studies, make_card):
     text = printed(plan)
     for cell in plan.cells:
         assert re.search(rf"{cell.study} *│ {re.escape(cell.contenders[0])}", text)
+
+
+def test_what_data_without_images_of_classes_hold_is_told(studies, make_card):
+    plan = a_plan(make_card, 2, 1)
+    holds = {"classes": (), "splits": {}, "box_classes": ("ring",) * 3}
+    boxes = replace(plan, data=replace(plan.data, **holds, frames={"train": 1200, "test": 30}))
+    assert "data       many: 1,200 train, 30 test pictures with boxes; 3 classes" in printed(boxes)
+    tracks = replace(plan, data=replace(plan.data, **holds, sequences={"test": 7}))
+    assert "data       many: 7 test sequences with tracks; 3 classes" in printed(tracks)

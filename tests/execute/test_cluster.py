@@ -21,6 +21,7 @@ from netversus import studies
 from netversus.api import prepare
 from netversus.cli.__main__ import main
 from netversus.execute import cluster
+from netversus.execute.coordinator import ACCELERATOR
 from netversus.execute.executor import Placement
 from netversus.execute.worker import run_pass
 from netversus.records import Done, Failed
@@ -268,7 +269,7 @@ def test_a_cell_that_is_delivered_twice_at_once_counts_once(tally, tmp_path: Pat
     with cluster._client(Placement("workers", workers=2)) as client:
         client.wait_for_workers(2)
         twice = [
-            client.submit(run_pass, str(run), keys, "topic", key=f"delivery-{n}", resources={cluster.ACCELERATOR: 1})
+            client.submit(run_pass, str(run), keys, "topic", key=f"delivery-{n}", resources={ACCELERATOR: 1})
             for n in range(2)
         ]
         _until(lambda: len(list(tmp_path.glob("waiting-*"))) == 2)  # both are in the middle of the same cells

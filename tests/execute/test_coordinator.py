@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from netversus.errors import ClusterError
-from netversus.execute import cluster
-from netversus.execute.cluster import ACCELERATOR, JOB_OPTIONS, _Coordinator, _environment
+from netversus.execute import cluster, coordinator
+from netversus.execute.cluster import JOB_OPTIONS, _environment
+from netversus.execute.coordinator import ACCELERATOR, Coordinator
+from netversus.execute.passes import passes
 from netversus.records import Done, Failed
 
 from .conftest import Heard
@@ -55,14 +57,14 @@ class Cluster:
         return self.sent[-1]
 
 
-def coordinator(run, client: Cluster, *, ours: bool = False, here: bool = False) -> tuple[_Coordinator, Heard]:
+def coordinator_of(run, client: Cluster, *, ours: bool = False, here: bool = False) -> tuple[Coordinator, Heard]:
     heard = Heard()
-    found = _Coordinator(client, run.plan, run.store, heard, ours=ours, here=here)
-    found.waiting.extend(cluster.passes(run.plan.cells, lambda _: False))
+    found = Coordinator(client, run.plan, run.store, heard, ours=ours, here=here)
+    found.waiting.extend(passes(run.plan.cells, lambda _: False))
     return found, heard
 
 
-def finish(found: _Coordinator, run, task: Sent) -> None:
+def finish(found: Coordinator, run, task: Sent) -> None:
     for cell in run.plan.cells:
         if cell.key in task.keys:
             run.store.cell(cell).begin(cell)
@@ -75,7 +77,7 @@ def finish(found: _Coordinator, run, task: Sent) -> None:
 KilledWorker = type("KilledWorker", (Exception,), {"__doc__": "As Dask names it."})
 
 
-def kill(found: _Coordinator, task: Sent) -> None:
+def kill(found: Coordinator, task: Sent) -> None:
     task.status, task.error = "error", KilledWorker()
     task.then(task)
     found._hear()
@@ -86,7 +88,7 @@ def test_who_only_waited_where_a_worker_died_is_not_blamed(counting, table):
         counting(name=name, more="together=True,")
     run, client = table("a", "b", studies=("first", "second")), Cluster(workers=1)
     guilty = next(cell for cell in run.plan.cells if cell.study == "first")
-    found, _ = coordinator(run, client)
+    found, _ = coordinator_of(run, client)
     found._send()
     assert len(client.sent) == 2
     for task in client.sent[:]:  # Dask gives up both, though one of them never began
@@ -115,7 +117,7 @@ def test_a_pass_that_times_the_machine_runs_while_nothing_else_does(counting, ta
         counting(name=name, more=TIMING if name.startswith("timing") else "")
     run = table("a", "b", studies=names)
     client = Cluster()
-    found, _ = coordinator(run, client)
+    found, _ = coordinator_of(run, client)
     found._send()
     others = client.sent[:]
     assert sorted(studies_of(run, others)) == ["first", "second", "third"]
@@ -140,7 +142,7 @@ def test_few_passes_are_under_way_however_many_there_are(counting, table):
     for name in names:
         counting(name=name)
     run, client = table("a", "b", studies=names), Cluster(workers=2)
-    found, _ = coordinator(run, client)
+    found, _ = coordinator_of(run, client)
     for n in range(len(names)):
         found._send()
         assert sum(task.status == "pending" for task in client.sent) == min(4, len(names) - n)
@@ -152,7 +154,7 @@ def test_only_the_name_of_our_own_function_and_plain_words_travel(counting, tabl
     serialize = pytest.importorskip("distributed.protocol.pickle")
     counting()
     run, client = table("a", "b"), Cluster()
-    found, _ = coordinator(run, client)
+    found, _ = coordinator_of(run, client)
     found._send()
     ((function, *arguments), how) = client.calls[0]
     content = serialize.dumps((function, arguments, how))
@@ -171,7 +173,7 @@ def test_only_the_name_of_our_own_function_and_plain_words_travel(counting, tabl
 def test_a_pass_asks_for_an_accelerator_where_workers_have_one_or_will(counting, table, resources, ours, asked):
     counting()
     client = Cluster(resources=resources)
-    found, _ = coordinator(table("a", "b"), client, ours=ours)
+    found, _ = coordinator_of(table("a", "b"), client, ours=ours)
     found._send()
     assert client.calls[0][1]["resources"] == asked
     assert f"{ACCELERATOR}=1" in JOB_OPTIONS
@@ -179,15 +181,15 @@ def test_a_pass_asks_for_an_accelerator_where_workers_have_one_or_will(counting,
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "POLL_SECONDS", 0.001)
-    monkeypatch.setattr(cluster, "LOST_SECONDS", -1.0)
+    monkeypatch.setattr(coordinator, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(coordinator, "LOST_SECONDS", -1.0)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_cluster_without_workers_is_told_once_each_time(counting, table):
     counting()
     client = Cluster(workers=0)
-    found, heard = coordinator(table("a", "b"), client)
+    found, heard = coordinator_of(table("a", "b"), client)
     found._send()
     for _ in range(2):
         found._hear()
@@ -204,9 +206,9 @@ def test_a_cluster_without_workers_is_told_once_each_time(counting, table):
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("here", [True, False])
 def test_worker_processes_that_stay_away_end_the_run_and_jobs_are_waited_for(counting, table, monkeypatch, here):
-    monkeypatch.setattr(cluster, "GONE_SECONDS", -1.0)
+    monkeypatch.setattr(coordinator, "GONE_SECONDS", -1.0)
     counting()
-    found, _ = coordinator(table("a", "b"), Cluster(workers=0), ours=True, here=here)
+    found, _ = coordinator_of(table("a", "b"), Cluster(workers=0), ours=True, here=here)
     found._send()
     with pytest.raises(ClusterError, match="did not come back") if here else nullcontext():
         found._hear()

@@ -16,6 +16,7 @@ import pytest
 from netversus.cli.__main__ import main
 from netversus.errors import MissingExtraError
 from netversus.execute import cluster
+from netversus.execute.coordinator import ACCELERATOR
 from netversus.execute.executor import QUEUES, Placement
 
 from .test_cluster import counted, tally, whole, words
@@ -109,7 +110,7 @@ def test_who_has_not_the_certificate_is_turned_away_and_nothing_else_is_open(slu
 
 def test_jobs_of_pbs_do_the_work_too(slurm: Path):
     with cluster._client(Placement("queue", "pbs", 1)) as client:
-        assert client.submit(sum, (1, 2), resources={cluster.ACCELERATOR: 1}).result(timeout=60) == 3
+        assert client.submit(sum, (1, 2), resources={ACCELERATOR: 1}).result(timeout=60) == 3
     (script,) = slurm.glob("script-*")
     assert "#PBS -q gpu" in script.read_text()
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 import pytest
 
 from netversus.exhibits import Chart, Diagram, Series, Table
-from netversus.records import Done, Failed, Skipped
+from netversus.records import Done, Failed, Scale, Skipped, Verdict
 from netversus.report import csv_file
 from netversus.report.escape import legible, one_line
 from netversus.report.html import render
@@ -153,6 +153,21 @@ def test_every_finding_is_shown_with_its_words_and_its_expert_words(shown: tuple
                 assert _says(page, words), words
         else:
             assert _says(page, finding.slice)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.DESCRIBED, Verdict.UNDECIDED])
+def test_what_must_be_known_of_several_findings_is_said_once(view: ReportView, verdict: Verdict):
+    section = view.sections[2]
+    finding = next(f for f in view.findings if f.study == section.name and not f.slice)
+    both = tuple(
+        replace(finding, metric=metric, verdict=verdict, scale=Scale.MEAN, caveats=("one seed", *more))
+        for metric, more in (("first", ("few images",)), ("second", ()))
+    )
+    page = read_page(render(replace(view, sections=(replace(section, findings=both),))))
+    said = [squeezed(each.text) for each in page.of_class("caveat")]
+    assert said.count("For all of these: one seed") == 1
+    assert said.count("one seed") == 0
+    assert said.count("few images") == 1
 
 
 def test_every_question_stands_in_the_score_card_also_those_without_a_finding(view: ReportView):

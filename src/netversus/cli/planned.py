@@ -11,7 +11,7 @@ from netversus.cli.terminal import table
 from netversus.execute.passes import first_names
 from netversus.plan import Plan
 from netversus.quantities import amount, duration
-from netversus.records import Cell
+from netversus.records import Cell, DataCard
 
 MOST_CELLS: Final = 40  # about a screen; more of them are summed up by study
 
@@ -20,8 +20,7 @@ def print_plan(screen: Console, plan: Plan) -> None:
     """The plan: who, on what, which cells, how long, how much memory and disk, what was cut."""
     for card in plan.contenders:
         screen.print(f"contender  {card.name}: {card.architecture}, weights {card.weights}", markup=False)
-    splits = ", ".join(f"{count:,} {name}" for name, count in plan.data.splits.items())
-    screen.print(f"data       {plan.data.name}: {splits} images, {len(plan.data.classes)} classes", markup=False)
+    screen.print(f"data       {plan.data.name}: {_holds(plan.data)}", markup=False)
     if len(plan.cells) <= MOST_CELLS:
         screen.print(table("Cells", ("study", "contenders", "seed", "estimated time"), _each(plan)))
     else:
@@ -36,6 +35,13 @@ def print_plan(screen: Console, plan: Plan) -> None:
         f"disk {amount(float(plan.cost.disk), 'bytes')}",
         markup=False,
     )
+
+
+def _holds(data: DataCard) -> str:
+    """What the data hold: images, pictures with boxes, sequences; classes of the images, else of the boxes."""
+    kinds = (("images", data.splits), ("pictures with boxes", data.frames), ("sequences with tracks", data.sequences))
+    parts = [f"{', '.join(f'{n:,} {split}' for split, n in counts.items())} {kind}" for kind, counts in kinds if counts]
+    return "; ".join([*parts, f"{len(data.classes or data.box_classes)} classes"])
 
 
 def _each(plan: Plan) -> list[tuple[str, ...]]:

@@ -102,9 +102,7 @@ def _exhibits(study: Study | None, evidence: StudyEvidence, name: str) -> Iterat
             left_out = say("A table or chart of {name} is left out: {why}.", name=name, why=wrong)
             yield Text(left_out) if wrong else exhibit
     except Exception as error:  # noqa: BLE001 -- a study of somebody else's must not take the report down
-        words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
-        why = " ".join(words.split())
-        yield Text(say("Further tables and charts of {name} could not be made: {why}", name=name, why=why))
+        yield Text(say("Further tables and charts of {name} could not be made: {why}", name=name, why=_why(error)))
 
 
 def _security(store: RunStore, plan: Plan) -> tuple[Exhibit, ...]:
@@ -112,8 +110,13 @@ def _security(store: RunStore, plan: Plan) -> tuple[Exhibit, ...]:
     try:
         return security_exhibits(security_verdicts(store, plan, plan.request.level))
     except Exception as error:  # noqa: BLE001 -- what a study keeps may be damaged, or of another version
-        words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
-        return (Text(say("The security verdict could not be made: {why}", why=" ".join(words.split()))),)
+        return (Text(say("The security verdict could not be made: {why}", why=_why(error))),)
+
+
+def _why(error: Exception) -> str:
+    """An error in a line."""
+    words = str(error) if isinstance(error, NetversusError) else f"{type(error).__name__}: {error}"
+    return " ".join(words.split())
 
 
 def _method(study: Study | None) -> str:

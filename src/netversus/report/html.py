@@ -361,9 +361,9 @@ def _slices(section: Section) -> list[Finding]:
     return [f for f in section.findings if f.slice]
 
 
-def _shared(section: Section) -> list[str]:
-    """The caveats that every judged finding of a section carries: they are said once."""
-    found = [f.caveats for f in _judged(section) if not is_refused(f)]
+def _shared(findings: Sequence[Finding]) -> list[str]:
+    """The caveats that several findings all carry: they are said once."""
+    found = [f.caveats for f in findings if not is_refused(f)]
     return [caveat for caveat in found[0] if all(caveat in each for each in found)] if len(found) > 1 else []
 
 

@@ -152,14 +152,7 @@ def threat(stand: Stand) -> str:
 
 def standing_text(standing: Standing) -> str:
     """A standing as it is said."""
-    said = {
-        Standing.PASS: say("pass"),
-        Standing.FAIL: say("fail"),
-        Standing.UNDECIDED: say("undecided"),
-        Standing.UNTESTED: say("not tested"),
-        Standing.ACCEPTED: say("accepted untested"),
-    }
-    return said[standing]
+    return say(standing.value)
 
 
 def measured_text(stand: Stand) -> str:

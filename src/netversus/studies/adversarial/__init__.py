@@ -163,6 +163,7 @@ def _proportion(metric: str, asks: str) -> Question:
 
 STUDY = Study(
     name="adversarial",
+    version=2,  # networks that draw random numbers are attacked through the average of many passes
     question="Whose answers survive changes within a small distance that are made to mislead it?",
     questions=(
         _proportion("robust_top1", "Who is still right more often under the worst of the attacks within eps?"),
