@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from netversus.lab.tracking.tracks import Array, Places, Tracks, Truth, joined
 
@@ -87,3 +88,19 @@ def _moved(corners: Array, share: float, rng: np.random.Generator) -> Array:
 def _away(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     """Steps of one to two sides in both directions, either way."""
     return np.asarray(rng.uniform(1, 2, (count, 2)) * rng.choice([-1.0, 1.0], (count, 2)))
+
+
+def evenly_sure(shown: Sequence[Shown]) -> tuple[Shown, ...]:
+    """The same boxes, whose scores are spread evenly over those that given boxes of objects have; their order stays.
+
+    The library's trackers compare scores with fixed numbers, and no two detectors mean the same by a score: one that is
+    never sure of anything would not be tracked at all.
+    """
+    scores = np.concatenate([one.scores for one in shown] or [np.zeros(0)])
+    low, high = SURE
+    ranks = (rankdata(scores) - 0.5) / max(1, len(scores))
+    spread = low + (high - low) * ranks
+    ends = np.cumsum([0, *map(len, shown)])
+    return tuple(
+        replace(one, scores=spread[start:end]) for one, (start, end) in zip(shown, pairwise(ends), strict=True)
+    )

@@ -19,7 +19,7 @@ from netversus.lab.tracking.appearance import Eye, look, random_twin
 from netversus.lab.tracking.association import associate
 from netversus.lab.tracking.detected import Taught, detected_boxes, set_apart, to_learn_from
 from netversus.lab.tracking.film import film
-from netversus.lab.tracking.given import Shown, disturbed_boxes, true_boxes, with_true_names
+from netversus.lab.tracking.given import Shown, disturbed_boxes, evenly_sure, true_boxes, with_true_names
 from netversus.lab.tracking.judge import judge
 from netversus.lab.tracking.least import OVERLAP, best_score
 from netversus.lab.tracking.library import track_by
@@ -248,7 +248,7 @@ class _Sight:
             return {}
         ways = {TRACKED: associate(found, self._of(name, FOUND)), CHAIN_MOTION: associate(found)}
         if self.tracker != "none":
-            ways[CHAIN_LIBRARY] = track_by(self.tracker, found)
+            ways[CHAIN_LIBRARY] = track_by(self.tracker, evenly_sure(found))
         return ways
 
     def _of(self, name: str, boxes: str) -> list[Array]:
