@@ -1,31 +1,30 @@
 """How fast every inference engine runs ResNet-50 and ResNet-101 at 224 px on this CPU, and how far from fp32 it is.
 
 Peers, in the same process and in turns: torch eager fp32, torch bf16 autocast, OpenVINO bf16.
-About 15 minutes on two cores: THP_MEM_ALLOC_ENABLE=1 python benchmarks/inference_engines.py [--turns 20]
+About 20 minutes on two cores: THP_MEM_ALLOC_ENABLE=1 python benchmarks/inference_engines.py [--turns 20]
 With --networks and --cases the networks can be measured one after another, in a process each: no ratio is between
-two networks.
+two networks. --weights keeps the trained networks (`gratings.py`), which take six of the minutes.
 
-Published weights need a connection; so the networks are random but alive: batch norms have the statistics of real
-inputs, residual branches add little, as in a trained network, and the head is fitted by ridge regression to tell the
-classes of the scenes apart, so that an image has a first class that an engine can lose. How many it loses is told
-beside the times; trained weights may lose more or fewer.
+How many first answers an engine changes is told beside its time, and what this machine's arithmetic allows beside both.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import safetensors.torch
 import torch
 import torchvision
+from gratings import CLASSES, MEAN, NETWORKS, STD, make_images, make_weights
+from limit import operations, peaks
 from record import record
 from torch import Tensor, nn
-from torchvision.models.resnet import Bottleneck
 
 from netversus.lab.data import open_data
 from netversus.lab.data.dataset import ImageSet
@@ -34,49 +33,33 @@ from netversus.lab.engines.memory import keep_freed_memory
 from netversus.lab.engines.select import REPEATS, Candidate, Choice, choose
 from netversus.lab.evaluation import batches
 from netversus.records import Preprocessing
+from netversus.statistics.order import recorded_shuffle
 
 CPU = torch.device("cpu")
-NETWORKS = ("resnet50", "resnet101")
 BATCHES = (1, 8)
 SIZE = 224
-FITTED, SHOWN = 400, 264  # images for the head; for the choice, of which a quarter, 64 at most, calibrate
-RIDGE = 1e-2
-BRANCH = 0.2  # what residual branches add: with 1, the last bit of a pixel changes everything at the other end
-PREPARED = Preprocessing(crop=SIZE, resize=None, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+SHOWN = 264  # images for the choice, of which a quarter, 64 at most, calibrate
+PREPARED = Preprocessing(crop=SIZE, resize=256, mean=MEAN, std=STD)
 
 
-def shown(images: ImageSet, count: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Inputs and labels of the first images, 16 at a time."""
-    for batch in batches(images, np.arange(count), 16, CPU):
-        yield batch.inputs(PREPARED), torch.from_numpy(batch.labels)
+def network_of(weights: Path, name: str) -> nn.Module:
+    """A trained network."""
+    model: nn.Module = torchvision.models.get_model(name, num_classes=CLASSES)
+    model.load_state_dict(safetensors.torch.load_file(weights / f"{name}.safetensors"))
+    return model.eval().requires_grad_(False)
+
+
+def shown(images: ImageSet, count: int) -> tuple[Tensor, Tensor]:
+    """Inputs and labels of the first of the recorded shuffle."""
+    order = recorded_shuffle(len(images), 0)[:count]
+    read = [(b.inputs(PREPARED), torch.from_numpy(b.labels)) for b in batches(images, order, 16, CPU)]
+    return torch.cat([inputs for inputs, _ in read]), torch.cat([labels for _, labels in read])
 
 
 @torch.inference_mode()
-def fitted(name: str, classes: int, images: ImageSet) -> tuple[nn.Module, float]:
-    """A network of random features with a fitted head, and its accuracy on the images that it was fitted to."""
-    torch.manual_seed(0)
-    model = torchvision.models.get_model(name, num_classes=classes)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None  # the plain mean over what is shown
-        if isinstance(module, Bottleneck):
-            nn.init.constant_(module.bn3.weight, BRANCH)
-    model.train()
-    for inputs, _ in shown(images, 64):
-        model(inputs)
-    model.eval()
-    head, model.fc = model.fc, nn.Identity()
-    seen = [(model(inputs), labels) for inputs, labels in shown(images, FITTED)]
-    features, labels = torch.cat([f for f, _ in seen]).double(), torch.cat([y for _, y in seen])
-    mean, spread = features.mean(0), features.std(0) + 1e-6
-    x = (features - mean) / spread
-    wanted = nn.functional.one_hot(labels, classes).double() - 1 / classes
-    weights = torch.linalg.solve(x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1], dtype=torch.float64), x.T @ wanted)
-    head.weight.copy_((10 * weights / spread[:, None]).T)
-    head.bias.copy_(-10 * (mean / spread) @ weights)
-    model.fc = head
-    correct = (head(features.float()).argmax(1) == labels).double().mean()
-    return model.requires_grad_(False), float(correct)
+def accuracy_of(model: nn.Module, inputs: Tensor, labels: Tensor) -> float:
+    right = [model(x).argmax(1) == y for x, y in zip(inputs.split(16), labels.split(16), strict=True)]
+    return float(torch.cat(right).double().mean())
 
 
 def told(candidate: Candidate, eager: float) -> dict[str, object]:
@@ -100,10 +83,13 @@ def seconds(choice: Choice, engine: str) -> float:
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one network: its accuracy on what its head was fitted to, and by batch what the choice saw."""
+    """Of one network: its operations an image, its accuracy on the images that are judged on, by batch what the choice
+    saw, and the machine's operations a second."""
 
+    operations: int
     accuracy: float
     choices: dict[int, Choice]
+    peaks: Mapping[str, float]
 
     def ratios(self, ours: str, peer: str) -> dict[str, float]:
         """By batch, an engine's time over another's; "" is the chosen one."""
@@ -112,7 +98,12 @@ class Measured:
     def kept(self, turns: int) -> dict[str, Any]:
         """As it is written down."""
         return {
-            "accuracy on the images that the head was fitted to": self.accuracy,
+            "accuracy on the images": self.accuracy,
+            "GFLOP/s of a large matrix product": {precision: peak / 1e9 for precision, peak in self.peaks.items()},
+            "times faster than eager that arithmetic allows": {
+                str(n): {p: peak * seconds(each, "eager") / self.operations for p, peak in self.peaks.items()}
+                for n, each in self.choices.items()
+            },
             "times are": f"the least of {REPEATS * turns} repetitions, all engines in turns",
             "best": {n: 1 / ratio for n, ratio in self.ratios("", "eager").items()},
             "fused-bf16 and autocast": {n: 1 / ratio for n, ratio in self.ratios("fused-bf16", "autocast").items()},
@@ -128,19 +119,20 @@ class Measured:
         }
 
 
-def measured(name: str, turns: int, images: int) -> Measured:
+def measured(name: str, weights: Path, turns: int, images: int) -> Measured:
     """One network on every engine, at every batch."""
-    data = open_data(f"scenes?size={SIZE}&train={FITTED}&test={images}")
-    inputs = torch.cat([part for part, _ in shown(data.split("test"), images)])
+    with tempfile.TemporaryDirectory() as folder:
+        make_images(Path(folder), range(images))
+        inputs, labels = shown(open_data(folder).split("test"), images)
     engines = (*automatic_engines("cpu"), get_engine("autocast"))
-    model, accuracy = fitted(name, len(data.card.classes), data.split("train"))
+    model = network_of(weights, name)
     choices = {}
     for batch in BATCHES:
         choice = choose(engines, model, inputs, device=CPU, batch=batch, turns=turns, every=batch > 1)
         choices[batch] = choice
         lines = (f"{c.engine} {c.seconds} {c.flips} {c.why}" for c in choice.candidates)
         print(name, batch, choice.engine, *lines, sep="\n  ", flush=True)
-    return Measured(accuracy, choices)
+    return Measured(operations(name), accuracy_of(model, inputs, labels), choices, peaks())
 
 
 def keep(cases: Mapping[str, Mapping[str, Any]]) -> None:
@@ -154,10 +146,11 @@ def keep(cases: Mapping[str, Mapping[str, Any]]) -> None:
         name="inference_engines_best",
         peer="torch eager fp32",
         ratio=min(best.values()),
+        ratio_is="eager's time / the chosen engine's, the worst case",
+        better="higher",
         goal="the fastest engine that agrees with fp32 within the default tolerance is at least 3 times as fast",
         met=min(best.values()) >= 3,
         measured={
-            "ratio is": "eager's time / the chosen engine's, the worst case",
             "ratios": best,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
@@ -168,10 +161,11 @@ def keep(cases: Mapping[str, Mapping[str, Any]]) -> None:
         name="inference_engines_bf16_autocast",
         peer="torch bf16 autocast",
         ratio=min(ours.values()),
+        ratio_is="autocast's time / fused-bf16's, the worst case",
+        better="higher",
         goal="fused-bf16 is at least 2.5 times as fast",
         met=min(ours.values()) >= 2.5,
         measured={
-            "ratio is": "autocast's time / fused-bf16's, the worst case",
             "ratios": ours,
             "cases": "see inference_engines_best",
         },
@@ -180,10 +174,11 @@ def keep(cases: Mapping[str, Mapping[str, Any]]) -> None:
         name="inference_engines_bf16_openvino",
         peer="OpenVINO bf16",
         ratio=max(peer.values()),
+        ratio_is="fused-bf16's time / OpenVINO's, the worst case",
+        better="lower",
         goal="fused-bf16 takes at most 1.2 times as long",
         met=max(peer.values()) <= 1.2,
         measured={
-            "ratio is": "fused-bf16's time / OpenVINO's, the worst case",
             "ratios": peer,
             "cases": "see inference_engines_best",
         },
@@ -196,12 +191,15 @@ def main(asked: Sequence[str] | None = None) -> None:
     parser.add_argument("--networks", nargs="*", default=NETWORKS)
     parser.add_argument("--images", type=int, default=SHOWN, help="for the choice; three quarters or more are judged")
     parser.add_argument("--cases", type=Path, help="a JSON file: what it holds of other networks is recorded too")
+    parser.add_argument("--weights", type=Path, help="where trained weights are kept; they are made where missing")
     arguments = parser.parse_args(asked)
     keep_freed_memory()  # for all of them, the peers too
     file: Path | None = arguments.cases
     cases = json.loads(file.read_text()) if file and file.exists() else {}
+    weights = arguments.weights or Path(tempfile.mkdtemp())
+    make_weights(weights)
     for name in arguments.networks:
-        cases[name] = measured(name, arguments.turns, arguments.images).kept(arguments.turns)
+        cases[name] = measured(name, weights, arguments.turns, arguments.images).kept(arguments.turns)
         if file:
             file.write_text(json.dumps(cases, indent=1))
     keep(cases)

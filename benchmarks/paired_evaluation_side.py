@@ -19,15 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-import safetensors.torch
 import torch
-from PIL import Image
+from gratings import CLASSES, MEAN, NETWORKS, STD
 from torch import Tensor, nn
 
-CLASSES = 16
-MODELS = ("resnet50", "resnet101")
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CPU = torch.device("cpu")
 Answers = dict[str, dict[str, int]]  # by model and file name
 
@@ -84,14 +79,14 @@ class Timm:
         best = dict.fromkeys(settings, float("inf"))
         for _ in range(2):
             for setting in settings:
-                seconds, _ = self._validate(self._model(MODELS[0], setting), folder, setting)
+                seconds, _ = self._validate(self._model(NETWORKS[0], setting), folder, setting)
                 best[setting] = min(best[setting], seconds)
         return best
 
     def evaluate(self, folder: Path) -> tuple[float, Answers]:
         """As two runs of validate.py, but for loading the libraries and building the networks."""
         total, answers = 0.0, {}
-        for name in MODELS:
+        for name in NETWORKS:
             seconds, answers[name] = self._validate(self._model(name, self.setting), folder, self.setting)
             total += seconds
             gc.collect()  # a process of its own would have given its memory back
@@ -161,7 +156,7 @@ class Netversus:
         from netversus.statistics.order import recorded_shuffle
 
         data = open_data(str(folder))
-        self.cards = [resolve(f"file:{self.weights / name}.safetensors?arch={name}", data.card) for name in MODELS]
+        self.cards = [resolve(f"file:{self.weights / name}.safetensors?arch={name}", data.card) for name in NETWORKS]
         self.models: list[Any] = [load(card, classes=CLASSES, seed=0) for card in self.cards]
         self.method = EXACT
         if self.engine == "eager":
@@ -170,7 +165,7 @@ class Netversus:
         self.method, parities = choose(images, order, [card.preprocessing for card in self.cards])
         shown = next(self._batches(images, order, len(order))).inputs(self.cards[0].preprocessing)
         self.models = [self._made(model, shown) for model in self.models]
-        compiling = {name: model.compile_seconds for name, model in zip(MODELS, self.models, strict=True)}
+        compiling = {name: model.compile_seconds for name, model in zip(NETWORKS, self.models, strict=True)}
         return {
             "decoding": self.method.label,
             "parity": [str(each) for each in parities],
@@ -197,79 +192,13 @@ class Netversus:
 
         begin = time.perf_counter()
         images = open_data(str(folder)).split("test")
-        answers: Answers = {name: {} for name in MODELS}
+        answers: Answers = {name: {} for name in NETWORKS}
         for batch in self._batches(images, recorded_shuffle(len(images), 0), 64):
-            for name, card, model in zip(MODELS, self.cards, self.models, strict=True):
+            for name, card, model in zip(NETWORKS, self.cards, self.models, strict=True):
                 logits = predict(model, batch.inputs(card.preprocessing))
                 seen = {each.metric: each for each in observe(card, batch, logits)}["predicted"]
                 answers[name] |= {Path(u).name: int(v) for u, v in zip(seen.units, seen.values, strict=True)}
         return time.perf_counter() - begin, answers
-
-
-def make_weights(folder: Path, images: Path) -> None:
-    """Random networks that answer as trained ones do: batch norms are fitted to the images, residual branches add
-    little (without that the last bit of a pixel changes everything at the other end), and the linear layer is fitted
-    to the classes by ridge regression, so that an answer has a margin."""
-    from torchvision.models import get_model
-    from torchvision.models.resnet import ResNet50_Weights
-
-    paths = sorted(images.rglob("*.jpg"))
-    transform = ResNet50_Weights.IMAGENET1K_V1.transforms()
-    shown = torch.stack([transform(Image.open(path).convert("RGB")) for path in paths])
-    wanted = nn.functional.one_hot(torch.tensor([int(path.parent.name[-2:]) for path in paths]), CLASSES).double()
-    for number, name in enumerate(MODELS):
-        torch.manual_seed(number)
-        model = get_model(name, weights=None, num_classes=CLASSES)
-        _fit_norms(model, shown[:32])
-        _fit_head(model, shown, wanted)
-        safetensors.torch.save_file(model.state_dict(), folder / f"{name}.safetensors")
-
-
-@torch.inference_mode()
-def _fit_norms(model: nn.Module, shown: Tensor) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-        if hasattr(module, "bn3"):
-            nn.init.constant_(module.bn3.weight, 0.2)
-    model.train()(shown)
-    model.eval()
-
-
-@torch.inference_mode()
-def _fit_head(model: Any, shown: Tensor, wanted: Tensor) -> None:
-    head, model.fc = model.fc, nn.Identity()
-    features = torch.cat([model(part) for part in shown.split(8)]).double()
-    model.fc = head
-    mean, spread = features.mean(0), features.std(0) + 1e-6
-    scaled = (features - mean) / spread
-    kernel = scaled @ scaled.T + 100 * torch.eye(len(scaled), dtype=torch.float64)
-    slope = 10 * (scaled.T @ torch.linalg.solve(kernel, wanted - wanted.mean(0))) / spread[:, None]
-    head.weight.copy_(slope.T)
-    head.bias.copy_(10 * wanted.mean(0) - mean @ slope)
-
-
-def make_images(folder: Path, numbers: range) -> None:
-    """JPEGs of about 500 x 400, quality 90: clouds, a grating whose angle tells the class, and some noise."""
-    for number in numbers:
-        path = folder / "val" / f"class-{number % CLASSES:02d}" / f"{number:04d}.jpg"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _picture(np.random.default_rng([7, number]), number % CLASSES).save(path, quality=90)
-
-
-def _picture(rng: np.random.Generator, label: int) -> Image.Image:
-    width, height = int(rng.integers(420, 581)), int(rng.integers(330, 471))
-    clouds = np.zeros((height, width, 3), np.float32)
-    for cells in (4, 12, 40, 120):
-        grid = rng.integers(0, 256, (cells * height // width + 1, cells, 3), dtype=np.uint8)
-        cloud = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
-        clouds += np.asarray(cloud, dtype=np.float32) / cells**0.3
-    clouds = (clouds - clouds.min()) / (clouds.max() - clouds.min()) * 255
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    angle = np.pi * label / CLASSES
-    wave = np.sin((x * np.cos(angle) + y * np.sin(angle)) * 0.25 + rng.uniform(0, 2 * np.pi))
-    noise = rng.standard_normal(clouds.shape, dtype=np.float32)
-    return Image.fromarray((clouds + 80 * wave[:, :, None] + 8 * noise).clip(0, 255).astype(np.uint8))
 
 
 def side(name: str, weights: Path) -> Side:
