@@ -14,11 +14,13 @@ export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 .PHONY: help install demo demo-scenes test check lint benchmarks clean
 
 help:
+	@echo "make install     all that is needed, into .venv"
 	@echo "make demo        install, then compare ResNet-50 and ResNet-101 (4 to 8 minutes)"
 	@echo "make demo-scenes detection, tracking, recognition, similarity and generation on pictures (about 20 minutes)"
 	@echo "make test        install, then run the tests"
-	@echo "make check       lint, types, import layers, tests"
-	@echo "make benchmarks  measure us beside the peers; results go to benchmarks/results/"
+	@echo "make lint        ruff, mypy, import layers"
+	@echo "make check       lint, then the tests"
+	@echo "make benchmarks  measure us beside the peers that are here; results go to benchmarks/results/ (hours)"
 	@echo "make clean       remove what the above made, but not the runs"
 
 install: $(INSTALLED)
@@ -43,13 +45,12 @@ lint: $(INSTALLED)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
-	$(RUN)/lint-imports
+	$(RUN)/lint-imports --no-cache
 
 check: lint test
 
 benchmarks: $(INSTALLED)
-	@for script in benchmarks/[a-z]*.py; do echo "== $$script"; $(RUN)/python $$script || exit 1; done
-	@$(RUN)/python benchmarks/summary.py
+	$(RUN)/python benchmarks
 
 clean:
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

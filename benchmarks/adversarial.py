@@ -146,6 +146,8 @@ def main() -> None:
         name="adversarial",
         peer="pyautoattack 0.2.0 (AutoAttack, standard version)",
         ratio=float(np.exp(np.mean([np.log(case["times as fast"]) for case in told]))),
+        ratio_is="the peer's seconds / ours, geometric mean of the cases",
+        better="higher",
         goal="right answers left equal or fewer within 0.5 points, and 3 times as fast, in every case",
         met=as_strong and lowest >= GOAL,
         measured={"images": asked.images, "threads": torch.get_num_threads(), "cases": told},

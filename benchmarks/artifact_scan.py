@@ -182,8 +182,9 @@ def main() -> None:
             name="artifact_scan",
             peer="modelscan",
             ratio=best["netversus"] / best["modelscan"],
-            goal=f"no hostile file called clean, {MEGABYTES} MB within {GOAL:g} s of CPU (ratio: our CPU time to "
-            "modelscan's, fastest of each, in turns; ours reads and digests every byte)",
+            ratio_is="our CPU seconds / the peer's, fastest of each, in turns; ours reads and digests every byte",
+            better="lower",
+            goal=f"no hostile file called clean, {MEGABYTES} MB within {GOAL:g} s of CPU",
             met=best["netversus"] < GOAL and said["netversus"]["hostile"]["clean"] == 0,
             measured={
                 "hostile files": len(place),

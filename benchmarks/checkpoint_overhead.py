@@ -55,10 +55,11 @@ def main() -> None:
         name="checkpoint_overhead",
         peer="the same training without its writes",
         ratio=1 + share,
+        ratio_is="seconds with / without what was spent on writing",
+        better="lower",
         goal="checkpoints cost under 2 % of the training",
         met=bool(WRITES) and share < 0.02,
         measured={
-            "ratio is": "seconds with / without what was spent on writing",
             "seconds of steps and writes": seconds,
             "seconds of each write": WRITES,
             "steps": len(stamps) - 1,

@@ -128,10 +128,11 @@ def main() -> None:
         name="cka",
         peer="the full batch: features of all images kept, all images compared with each other",
         ratio=min(peer_seconds) / min(our_seconds),
+        ratio_is="the peer's processor seconds / ours in the fastest round of each, forward passes included",
+        better="higher",
         goal=f"CKA of all stages of both on {asked.images:,} images, each read once, within {NEAR} of the full batch",
         met=once and float(gap.max()) <= NEAR,
         measured={
-            "ratio is": "the peer's processor seconds / ours in the fastest round of each, forward passes included",
             "images": asked.images,
             "side in px": asked.side,
             "places compared": len(found),

@@ -126,10 +126,11 @@ def main() -> None:
         name="detector_step",
         peer="torchvision's fasterrcnn_resnet50_fpn in the loop of its reference script",
         ratio=ratio,
+        ratio_is="the peer's seconds / ours, the least of each",
+        better="higher",
         goal="a training step of a detector at least as fast as torchvision's reference script at equal settings",
         met=ratio >= GOAL,
         measured={
-            "ratio is": "the peer's seconds / ours, the least of each",
             "ratio of the medians": float(
                 np.median(times["torchvision's detector, plain loop"]) / np.median(times["ours"])
             ),

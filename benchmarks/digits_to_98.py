@@ -69,10 +69,11 @@ def main() -> None:
         name="digits_to_98",
         peer=given.contenders[1],
         ratio=first[1] / second[1] if first and second else float("nan"),
+        ratio_is=f"seconds of training of {given.contenders[0]} / of {given.contenders[1]} until 98 %",
+        better="neither",
         goal="both contenders reach 98 % of the test digits within six minutes",
         met=bool(first and second) and elapsed < 360,
         measured={
-            "ratio is": f"seconds of training of {given.contenders[0]} / of {given.contenders[1]} until 98 %",
             "reached (images, seconds, top-1)": reached,
             "curve (images, seconds, top-1)": curve,
             "seconds in all, with judging": elapsed,

@@ -6,11 +6,13 @@ has an interval over the seeds. The peer is the shallower one. Where an accelera
     python benchmarks/does_depth_pay.py --side 64            resnet50 and resnet101, 5 seeds
     python benchmarks/does_depth_pay.py --side 128
 
-and a short form for two cores, which says what so little training says (a few minutes):
+and a short form for two cores, which shows that the measurement works and not whether depth pays: so little training
+barely beats guessing (a few minutes):
 
     python benchmarks/does_depth_pay.py --small              resnet18 and resnet34 at 32 px, 3 seeds
 
-The numbers and the run's report are kept as results/does_depth_pay_SIDE.{json,html,md}; of the short form no page.
+The numbers and the run's report are kept as results/does_depth_pay_SIDE.{json,html,md}; of the short form no page. The
+goal is the interval, whatever it says: it is met where three seeds or more were trained.
 """
 
 from __future__ import annotations
@@ -73,6 +75,7 @@ def over_seeds(run: nv.Run, contenders: tuple[str, str]) -> dict[str, Any]:
     effect = paired_t(differences, LEVEL).effect
     learned = StudyEvidence(run.store, plan, "training")
     return {
+        "top-1 of guessing evenly": 1 / len(plan.data.classes),
         "milliseconds of training an image, median of the rounds": {
             contender: float(np.median([1e3 * v for s in seeds for v in _values(learned, name, "train_time", s)]))
             for contender, name in zip(contenders, names, strict=True)
@@ -83,6 +86,17 @@ def over_seeds(run: nv.Run, contenders: tuple[str, str]) -> dict[str, Any]:
         "95 % interval over seeds (points)": [100 * effect.low, 100 * effect.high],
         "test images": len(_values(evidence, names[0], "top1", seeds[0])),
     }
+
+
+def _note(short: bool, told: dict[str, Any]) -> str:
+    """What the numbers are good for, beside what guessing gets."""
+    if not short:
+        return "generated scenes, one recipe"
+    every = [100 * value for values in told["top-1 by seed"].values() for value in values]
+    return (
+        f"so short a training gets {min(every):.1f} to {max(every):.1f} % right, where guessing gets "
+        f"{100 * told['top-1 of guessing evenly']:.1f} %: it shows that the measurement works, not whether depth pays"
+    )
 
 
 def main() -> None:
@@ -115,10 +129,11 @@ def main() -> None:
         name=name,
         peer=size.contenders[0],
         ratio=float(second / first),
-        goal="an honest answer with an interval over paired seeds",
+        ratio_is=f"mean test top-1 of {size.contenders[1]} / of {size.contenders[0]}",
+        better="neither",
+        goal="an interval over three paired seeds or more, whatever it says",
         met=bool(size.seeds >= 3 and np.isfinite(low) and np.isfinite(high)),
         measured={
-            "ratio is": f"mean test top-1 of {size.contenders[1]} / of {size.contenders[0]}",
             **told,
             "findings": [finding.sentence for finding in findings],
             "settings": {
@@ -127,10 +142,8 @@ def main() -> None:
                 **size.options,
             },
             "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-            "note": "a short training on few small images: it says who learns faster from little, not who is better "
-            "in the end"
-            if given.small
-            else "generated scenes, one recipe",
+            "report": f"{name}.md",
+            "note": _note(given.small, told),
         },
     )
 

@@ -152,10 +152,11 @@ def main() -> None:
         name="hota",
         peer=f"TrackEval {version('trackeval')}",
         ratio=ratio,
+        ratio_is="the peer's seconds / ours, from files to HOTA, CLEAR MOT and Identity; fastest repetitions",
+        better="higher",
         goal=f"HOTA at least {GOAL:g} times faster than TrackEval on the same files, the same numbers",
         met=ratio >= GOAL and hota_alone >= GOAL and difference < 1e-9,
         measured={
-            "ratio is": "the peer's seconds / ours, from files to HOTA, CLEAR MOT and Identity; fastest repetitions",
             "ratio without reading the files (the peer's includes no overlaps, ours does)": scoring / judging,
             "ratio of the peer's HOTA alone to our HOTA, CLEAR MOT and Identity": hota_alone,
             "largest difference of a score": difference,

@@ -124,6 +124,8 @@ def main() -> None:
         name="load_observations" + ("_stopping" if asked.stop else ""),
         peer="the bare ids and values in a Python process",
         ratio=most / found["bare"]["peak_mib"],
+        ratio_is="the peak memory of our greediest step / the peer's",
+        better="lower",
         goal=f"1,000,000 observations a contender within {GOAL_MIB} MiB at every step",
         met=asked.images >= 1_000_000 and most < GOAL_MIB,
         measured={"images": asked.images, "contenders": len(CONTENDERS), "run_mib": disk / 2**20, "steps": found},

@@ -112,6 +112,8 @@ def main() -> None:
         name="report_generation",
         peer="python -c 'import torch'",
         ratio=ratio,
+        ratio_is="our seconds / the peer's, whole processes, the least of each",
+        better="lower",
         goal=f"whole process, fastest of {ROUNDS} each, in turns: no longer than the peer, in at most 1 GiB of memory",
         met=ratio <= 1 and peak <= MEMORY_GOAL,
         measured={"images": IMAGES, "contenders": 2, "page bytes": size, "rounds": {k: v[1:] for k, v in seen.items()}},

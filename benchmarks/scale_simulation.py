@@ -139,6 +139,8 @@ def main() -> None:
         name="scale_simulation",
         peer="one worker, same work",
         ratio=float(alone["hours"]) / float(large["hours, one contender a pass"]),
+        ratio_is="hours of one worker / of 10,000, simulated; 10,000 would be without a loss",
+        better="higher",
         goal="says what breaks first; no goal of speed",
         met=True,
         measured={

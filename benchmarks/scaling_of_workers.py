@@ -162,6 +162,8 @@ def main() -> None:
         name="scaling_of_workers",
         peer="the in-process executor, in turns on the same shared machine",
         ratio=ratio("one", "here"),
+        ratio_is="seconds of one worker, once it is up / the peer's, median of the rounds",
+        better="lower",
         goal="one worker under 1.05 of the in-process executor for cells over 10 s, once it is up",
         met=ratio("one", "here") < 1.05,
         measured={

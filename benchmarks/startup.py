@@ -32,6 +32,8 @@ def main() -> None:
         name="startup",
         peer="python -c pass",
         ratio=ratio,
+        ratio_is="our seconds / the peer's, the least of each",
+        better="lower",
         goal=f"netversus --help within {GOAL:g} times a bare Python, fastest of {ROUNDS} each, in turns",
         met=ratio <= GOAL,
         measured={"seconds": {name: found[1:] for name, found in times.items()}},

@@ -14,12 +14,18 @@ PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 HEAD = """# Measured beside the peers
 
-Each row is a script in `benchmarks/` that ran us and the peer in one process or in turns, so that the ratio holds where
-times do not. What a ratio is of stands in its file, with all repetitions, the machine and the command. A goal that was
-missed stays here. `make benchmarks` measures all of them again. No accelerator was at hand for any of these figures.
+Each row is a result of a script in `benchmarks/` that ran us and the peer in one process or in turns, so that the ratio
+holds where times do not. Its file has the repetitions, the machine and the command. A goal that was missed stays here.
+No accelerator was at hand for any of these figures.
 
-| benchmark | peer | ratio | goal | met |
-| --- | --- | --- | --- | --- |
+`make benchmarks` measures again what can be measured on a machine without an accelerator, with the peers that
+`make install` installs, and names the rest with what it needs (`benchmarks/__main__.py` is the list). Files in which
+`machine` has no `commit` were measured before it was recorded: they name no versions of torch and numpy either, their
+commands are as they were typed, some with files of that machine, and two, statistics_throughput and training_step, keep
+the fastest repetition alone.
+
+| benchmark | peer | ratio | what the ratio is | goal | met |
+| --- | --- | --- | --- | --- | --- |
 """
 
 
@@ -37,8 +43,17 @@ def page(results: list[dict[str, Any]]) -> str:
 
 def _row(one: dict[str, Any]) -> str:
     name, met = one["name"], "yes" if one["met"] else "**no**"
-    peer, goal = (str(one[key]).replace("|", "/") for key in ("peer", "goal"))
-    return f"| [{name}](../benchmarks/results/{name}.json) | {peer} | {one['ratio']:.3g} | {goal} | {met} |\n"
+    report = one["measured"].get("report")
+    links = f"[{name}](../benchmarks/results/{name}.json)"
+    if report:
+        links += f" ([report](../benchmarks/results/{report}))"
+    peer, ratio_is, goal = (str(one[key]).replace("|", "/") for key in ("peer", "ratio_is", "goal"))
+    meaning = f"{ratio_is}; {one['better']} is better"
+    return f"| {links} | {peer} | {_number(one['ratio'])} | {meaning} | {goal} | {met} |\n"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -42,9 +42,9 @@ def lone_bench(options: Any, folder: Path, *, contenders: Iterable[str], data: s
 
 
 class Seen:
-    """What a study emitted, as an exhibit reads it: evidence of one seed."""
+    """What a study emitted, and `kept` at once, as an exhibit reads it: evidence of one seed."""
 
-    def __init__(self, bench: Bench, emissions: Iterable[Emission]) -> None:
+    def __init__(self, bench: Bench, emissions: Iterable[Emission], kept: Kept | None = None) -> None:
         self.contenders: list[ContenderCard] = list(bench.contenders)
         self.data: DataCard = bench.data.card
         self.seeds = [bench.seed]
@@ -57,6 +57,7 @@ class Seen:
                 values += emission.values
             elif isinstance(emission, Artifact):
                 self._artifacts[emission.contender, emission.name] = emission.content
+        self._artifacts |= kept or {}
 
     def series(self, contender: str, metric: str, seed: int | None = None) -> Sample | None:
         found = self._series.get((contender, metric))

@@ -40,8 +40,17 @@ class Stored:
     def ids(count: int = IMAGES) -> list[str]:
         return [f"test/{i:05d}" for i in range(count)]
 
-    def observe(self, contender: str, metric: str, values: Sequence[float], units: Sequence[str] = (), seed: int = 0):
-        cell = next(c for c in self.plan.cells if c.contenders == (contender,) and c.seed == seed)
+    def observe(
+        self,
+        contender: str,
+        metric: str,
+        values: Sequence[float],
+        units: Sequence[str] = (),
+        seed: int = 0,
+        study: str = "accuracy",
+    ):
+        of_study = [c for c in self.plan.cells if c.study == study and c.seed == seed]
+        cell = next(c for c in of_study if contender in c.contenders)
         units = tuple(units) or tuple(self.ids(len(values)))
         self.store.cell(cell).append([Observations(contender, metric, units, tuple(map(float, values)))])
 
@@ -174,6 +183,126 @@ def test_one_seed_speaks_of_checkpoints_and_three_of_recipes(
     assert three.scope == "recipes"
     assert three.verdict is Verdict.B_BETTER
     assert three.caveats == ()
+
+
+def trained(stored: Callable[..., Stored], *cards: ContenderCard, repeats: int, study: str = "accuracy") -> Stored:
+    """A run in which each contender has been measured with each seed that its plan has for it."""
+    run = stored(*cards, studies=("training", study), repeats=repeats)
+    metric = "robust_top1" if study == "adversarial" else "top1"
+    for cell in (c for c in run.plan.cells if c.study == study):
+        for name in cell.contenders:
+            answers = right(0.6 if name == "a" else 0.65, 10 * cell.seed + ord(name))
+            run.observe(name, metric, answers, seed=cell.seed, study=study)
+            if study == "accuracy":
+                run.observe(name, "confidence", np.full(IMAGES, 0.7), seed=cell.seed)
+    return run
+
+
+@pytest.mark.parametrize("repeats", [2, 3])
+def test_a_function_of_the_whole_set_says_that_it_rests_on_the_first_of_several_seeds(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard], repeats: int
+):
+    run = trained(stored, make_card("a"), make_card("b"), repeats=repeats)
+    (ece,) = run.findings("ece")
+    assert ece.scope == "checkpoints"
+    assert ece.value_a == pytest.approx(abs(0.7 - right(0.6, ord("a")).mean()))
+    (caveat,) = [c for c in ece.caveats if "seed" in c]
+    assert caveat.startswith(f"Of {repeats} training seeds only the first is used here: this is about these two")
+
+
+def test_two_seeds_are_averaged_and_three_it_takes_for_recipes(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    (two,) = trained(stored, make_card("a"), make_card("b"), repeats=2).findings()
+    (caveat,) = two.caveats
+    assert caveat.startswith("2 training seeds: this is about these checkpoints")
+    assert caveat.endswith("that takes an average over 3 seeds at least.")
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_one_training_seed_is_told_of_whichever_contender_has_it(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard], order: str
+):
+    cards = {"a": make_card("a", weights="V2"), "b": make_card("b")}
+    (finding,) = trained(stored, *(cards[name] for name in order), repeats=1).findings()
+    assert any(caveat.startswith("1 training seed: ") for caveat in finding.caveats)
+
+
+def test_no_training_seed_is_told_of_where_none_was_trained_here(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    cards = [make_card(name, weights="V2") for name in "ab"]
+    (finding,) = trained(stored, *cards, repeats=1).findings()
+    assert finding.caveats == ()
+
+
+def test_a_checkpoint_that_is_measured_three_times_is_no_recipe(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    """A study of all contenders at once measures those that come trained again, once a seed of the one that learns."""
+    cards = [make_card("a", weights="V2"), make_card("b", weights="V2"), make_card("c")]
+    run = trained(stored, *cards, repeats=3, study="adversarial")
+    assert len({c.seed for c in run.plan.cells if c.study == "adversarial"}) == 3
+    found = {(f.a, f.b): f for f in run.findings("robust_top1")}
+    assert {f.scope for f in found.values()} == {"checkpoints"}
+    assert found["a", "b"].caveats == ()
+    first, second, level = right(0.6, ord("a")), right(0.65, ord("b")), found["a", "b"].effect.level
+    assert found["a", "b"].effect == tango(int((second > first).sum()), int((first > second).sum()), IMAGES, level)
+    assert any(c.startswith("Of 3 training seeds only the first") for c in found["b", "c"].caveats)
+
+
+def test_two_that_learn_are_recipes_beside_one_that_comes_trained(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    cards = [make_card("a", weights="V2"), make_card("b"), make_card("c")]
+    found = {(f.a, f.b): f for f in trained(stored, *cards, repeats=3, study="adversarial").findings("robust_top1")}
+    assert {pair: f.scope for pair, f in found.items()} == {
+        ("a", "b"): "checkpoints",
+        ("a", "c"): "checkpoints",
+        ("b", "c"): "recipes",
+    }
+
+
+def test_slices_of_recipes_say_that_they_rest_on_the_first_seed(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    run = trained(stored, make_card("a"), make_card("b"), repeats=3)
+    (whole,) = run.findings()
+    part = next(f for f in analyse(run.store) if f.slice == "class: 7")
+    seven = np.arange(IMAGES) % 10 == 7
+    assert (whole.scope, part.scope) == ("recipes", "checkpoints")
+    assert part.value_a == right(0.6, ord("a"))[seven].mean()
+    assert [c.partition(":")[0] for c in part.caveats] == ["Of 3 training seeds only the first is used here"]
+
+
+def test_slices_carry_the_caveats_of_their_whole_and_the_margin_that_was_declared(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    run = stored(make_card("a", weights="V1", recipe="v1"), make_card("b", weights="V2", recipe="v2"))
+    for name in "ab":
+        run.observe(name, "top1", right(0.9))
+    run.replan(margins={"accuracy.top1": 0.5})
+    (whole,) = run.findings()
+    part = next(f for f in analyse(run.store) if f.slice == "class: 7")
+    assert len(part.caveats) == 2
+    assert part.caveats == whole.caveats
+    assert (part.margin, part.margin_declared) == (0.5, 0.01)
+    assert "beforehand" not in part.sentence
+
+
+def test_all_slices_of_all_pairs_share_one_error_rate(
+    stored: Callable[..., Stored], make_card: Callable[..., ContenderCard]
+):
+    """By the union bound: their errors add up to the run's, whatever the slices have to do with each other."""
+    run = stored(*(make_card(name, weights="x") for name in "abcd"))
+    for name in "abcd":
+        run.observe(name, "top1", right(0.8, ord(name)))
+    errors = [1 - f.effect.level for f in analyse(run.store) if f.slice and f.effect]
+    assert len(errors) == 6 * 12
+    assert sum(errors) == pytest.approx(0.05)
+    for finding in (f for f in analyse(run.store) if f.slice):
+        assert finding.p_raw is not None
+        assert finding.p_value == min(1.0, 6 * 12 * finding.p_raw)
 
 
 def test_slices_are_classes_and_factors_with_a_correction_of_their_own(stored: Callable[..., Stored]):

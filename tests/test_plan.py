@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from netversus.errors import OptionError
-from netversus.plan import Plan, Reading, make_plan, reading_of, settled_options
+from netversus.lab.engines import missing_here
+from netversus.plan import Plan, Reading, make_plan, reading_of, settled_options, with_engines_of_now
 from netversus.records import ContenderCard, DataCard, Rates, Role
 from netversus.request import make_request
 
@@ -252,3 +254,97 @@ def test_another_recipe_starts_afresh_and_other_options_keep_what_the_run_settle
     other = again(recipe="a3")
     assert (other["recipe"], other["optimizer"]) == ("a3", "lamb")
     assert other["epochs"] != 3
+
+
+def on_engines(make_card: Callable[..., ContenderCard], engine: str) -> list[ContenderCard]:
+    return [make_card("a", weights="x"), make_card("b", weights="x", engine=engine), make_card("c", weights="x")]
+
+
+@pytest.fixture
+def no_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)  # type: ignore[arg-type]  # find_spec then finds nothing
+
+
+LACKING = "it needs the package 'openvino', which is not installed (pip install 'netversus[openvino]')"
+
+
+@pytest.mark.parametrize(("engine", "why"), [("openvino", LACKING), ("tensorrt", "it runs on cuda only, not on cpu")])
+@pytest.mark.usefixtures("no_openvino")
+def test_a_contender_whose_engine_is_missing_is_blocked_in_every_study_and_the_others_are_compared(
+    engine: str, why: str, plan: Make, make_card: Callable[..., ContenderCard]
+):
+    said = f"the engine {engine} cannot run here: {why}"
+    made = plan(cards=on_engines(make_card, engine), studies=("structure", "accuracy", "training"))
+    for cell in made.cells:
+        assert (cell.blocked == said) == (cell.contenders == ("b",))
+    for study in ("structure", "accuracy"):
+        assert [(a.name, b.name) for a, b in made.pairs(study)] == [("a", "c")]
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_who_are_measured_together_go_on_without_the_one_whose_engine_is_missing(
+    plan: Make, make_card: Callable[..., ContenderCard]
+):
+    without, both = (plan(cards=on_engines(make_card, engine), studies=("speed",)) for engine in ("openvino", "eager"))
+    assert [(cell.contenders, bool(cell.blocked)) for cell in without.cells] == [(("a", "c"), False), (("b",), True)]
+    assert [(a.name, b.name) for a, b in without.pairs("speed")] == [("a", "c")]
+    assert [cell.contenders for cell in both.cells] == [("a", "b", "c")]
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_where_nobody_s_engine_is_here_nothing_is_measured_together(
+    plan: Make, make_card: Callable[..., ContenderCard]
+):
+    cards = [make_card(name, weights="x", engine="openvino") for name in "ab"]
+    cells = plan("a", "b", cards=cards, studies=("speed",)).cells
+    assert [(cell.contenders, bool(cell.blocked)) for cell in cells] == [(("a",), True), (("b",), True)]
+
+
+def test_before_the_device_is_known_only_packages_are_missed(monkeypatch: pytest.MonkeyPatch):
+    assert missing_here("cuda-graph", "auto") == ""
+    assert missing_here("cuda-graph", "cpu") == "it runs on cuda only, not on cpu"
+    assert missing_here("fused", "cuda:1") == "it runs on cpu only, not on cuda"
+    assert [missing_here(name, device) for name in ("auto", "eager") for device in ("auto", "cpu", "cuda:0")] == [
+        ""
+    ] * 6
+    monkeypatch.setitem(sys.modules, "openvino", None)  # type: ignore[arg-type]
+    assert "netversus[openvino]" in missing_here("openvino-bf16", "auto")
+
+
+def test_a_run_that_goes_on_measures_whose_engine_has_come(
+    plan: Make, make_card: Callable[..., ContenderCard], monkeypatch: pytest.MonkeyPatch
+):
+    settings = {"studies": ("speed", "structure"), "budget": 30}
+    with monkeypatch.context() as gone:
+        gone.setitem(sys.modules, "openvino", None)  # type: ignore[arg-type]
+        before = plan(cards=on_engines(make_card, "openvino"), **settings)
+        assert with_engines_of_now(before) is before
+    after = with_engines_of_now(before)
+    assert not any(cell.blocked for cell in after.cells)
+    assert ("a", "b", "c") in {cell.contenders for cell in after.cells}
+    kept = {cell.key for cell in before.cells if cell.contenders in (("a",), ("b",), ("c",)) and cell.study != "speed"}
+    assert kept < {cell.key for cell in after.cells}
+    assert after.cuts == before.cuts
+    assert with_engines_of_now(after) is after
+
+
+def test_an_engine_that_has_gone_leaves_the_plan_of_a_run_alone(
+    plan: Make, make_card: Callable[..., ContenderCard], monkeypatch: pytest.MonkeyPatch
+):
+    before = plan(cards=on_engines(make_card, "openvino"), studies=("structure",))
+    monkeypatch.setitem(sys.modules, "openvino", None)  # type: ignore[arg-type]
+    assert with_engines_of_now(before) is before
+
+
+def test_auto_chooses_on_trained_weights_so_what_needs_none_comes_last(
+    plan: Make, make_card: Callable[..., ContenderCard]
+):
+    studies = ("speed", "accuracy", "training")
+
+    def order(**changes: object) -> list[str]:
+        cards = [make_card("a", **changes), make_card("b")]
+        return list(dict.fromkeys(cell.study for cell in plan("a", "b", cards=cards, studies=studies).cells))
+
+    assert order(engine="auto") == ["training", "accuracy", "speed"]
+    assert order(engine="auto", weights="x").index("speed") < 2
+    assert order().index("speed") < 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,33 @@ def test_a_damaged_part_is_named_not_skipped(tmp_path: Path):
     next(tmp_path.glob("observations-0001-*.parquet")).write_bytes(b"PAR1 not really")
     with pytest.raises(RunFolderError, match="cannot read the observations"):
         CellStore(tmp_path).observations()
+
+
+def test_what_is_settled_first_stays_for_all(tmp_path: Path):
+    store = RunStore.create(tmp_path / "run")
+    assert store.settled("engine-a") is None
+    assert store.settle("engine-a", b"first") == b"first"
+    assert RunStore.open(tmp_path / "run").settle("engine-a", b"second") == b"first"
+    assert store.settled("engine-a") == b"first"
+    assert store.settle("engine-py:x?engine=auto", b"other") == b"other"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_of_many_who_settle_at_once_one_is_first_and_nothing_is_left_behind(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    if not links:  # as on some file systems: there all agree too, unless they come at the same moment
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.EPERM, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+    store = RunStore.create(tmp_path / "run")
+    with ThreadPoolExecutor(1 if not links else 8) as pool:
+        found = set(pool.map(lambda mark: store.settle("engine", b"%d" % mark), range(24)))
+    assert len(found) == 1
+    assert {store.settled("engine")} == found
+    assert [path.name for path in (tmp_path / "run/settled").iterdir()] == ["engine.json"]
 
 
 def test_an_interrupted_write_leaves_the_old_file_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from netversus.messages import speaking
 from netversus.records import Direction, Effect, Finding, Role, Scale, Verdict
-from netversus.wording import expert_sentence, plain_error_rate, sentence, winner
+from netversus.wording import expert_sentence, further, plain_error_rate, sentence, winner
 
 TOP1 = Finding(
     study="accuracy",
@@ -71,6 +72,27 @@ def test_equivalent_names_the_margin_and_never_says_not_significant():
     assert "significant" not in said
 
 
+def test_a_margin_that_was_changed_later_was_not_named_beforehand():
+    said = sentence(replace(TOP1, verdict=Verdict.EQUIVALENT, margin=0.05))
+    assert said == "Practically the same: the difference is smaller than 5 points."
+
+
+def test_what_would_decide_recipes_is_counted_in_training_seeds():
+    recipes = replace(TOP1, verdict=Verdict.UNDECIDED, further_units=4, scope="recipes")
+    assert further(recipes) == ("4", "training seeds")
+    assert further(replace(recipes, further_units=1)) == ("1", "training seed")
+    assert sentence(recipes).startswith("Cannot tell yet; about 4 more training seeds would be needed (")
+    assert sentence(recipes).endswith("on 5,000 images).")
+    with speaking("zh"):
+        assert "4 个训练种子" in sentence(recipes)
+    assert further(replace(recipes, scope="checkpoints")) == ("4", "images")
+
+
+def test_nothing_more_is_needed_where_nothing_is_open():
+    for changes in ({"verdict": Verdict.EQUIVALENT}, {"further_units": None}):
+        assert further(replace(TOP1, **{"verdict": Verdict.UNDECIDED, "further_units": 4, **changes})) is None
+
+
 def test_undecided_says_how_many_more_units_and_never_says_equal():
     said = sentence(replace(TOP1, verdict=Verdict.UNDECIDED, further_units=12_345))
     assert said.startswith("Cannot tell yet; about 13,000 more images would be needed")
@@ -98,6 +120,14 @@ def test_an_error_rate_in_plain_words():
     assert plain_error_rate(0.95) == "wrong at most 1 time in 20"
     assert plain_error_rate(0.99) == "wrong at most 1 time in 100"
     assert plain_error_rate(0.975) == "wrong at most 1 time in 40"
+
+
+def test_what_has_no_interval_for_another_reason_is_not_called_too_few():
+    bare = replace(TOP1, effect=None, p_raw=None, p_value=None, verdict=Verdict.UNDECIDED)
+    why = "none: its bias depends on the number of units, so that no interval holds the truth"
+    assert "too few" not in expert_sentence(replace(bare, method=why))
+    assert expert_sentence(replace(bare, method=why)).endswith(f"on 5,000 paired images. Method: {why}.")
+    assert "4 paired images are too few for an interval" in expert_sentence(replace(bare, n=4, method="Wilcoxon"))
 
 
 EARLY = replace(TOP1, n=6016, available=50_000, e_value=23.4, p_raw=None, p_value=None)

@@ -2,8 +2,8 @@
 
 The error rate is spent as the plan declared it, before anything is seen. The primary question is the family that gets
 the whole rate, shared by the pairs of contenders; the secondary questions are a second family that shares the same rate
-among all its comparisons; slices are a third. Sharing is Bonferroni's, so that the intervals that are shown hold
-together and each verdict can be read off its own interval.
+among all its comparisons; the slices of all pairs are a third. Sharing is Bonferroni's, so that the intervals that are
+shown hold together and each verdict can be read off its own interval.
 
 Where the reading could stop as soon as the verdict was certain, confidence sequences take the place of intervals, and
 units that were not read in the recorded shuffle are refused.
@@ -12,7 +12,7 @@ units that were not read in the recorded shuffle are refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,9 +25,11 @@ from netversus.quantities import margin_text
 from netversus.records import ContenderCard, Direction, Finding, Question, Role, Scale, Verdict
 from netversus.statistics.anytime import compare_anytime
 from netversus.statistics.comparison import Comparison, compare, compare_across_seeds
+from netversus.statistics.constant import bounds_of
 from netversus.statistics.order import recorded_shuffle
 from netversus.statistics.pairing import Sample
 from netversus.store import RunStore
+from netversus.studies import is_trained
 from netversus.study import LEFT_OUT
 from netversus.wording import expert_sentence, sentence
 
@@ -105,7 +107,8 @@ def _finding(
     except PairingError as error:
         return _refused(asked, str(error), declared)
     finding = _as_finding(asked, comparison, scope, declared)
-    caveats = (*_caveats(asked, finding, samples), *comparison.caveats)
+    used = max(1, len(_seeds_together(asked, *samples)))
+    caveats = (*_caveats(asked, finding, samples, used), *comparison.caveats)
     return _with_words(replace(finding, caveats=caveats, available=early.available if early else None))
 
 
@@ -184,18 +187,28 @@ def samples_of(evidence: StudyEvidence, contender: str, question: Question) -> S
 
 def _compared(asked: _Asked, a: Samples, b: Samples, seed: int) -> tuple[Comparison, str]:
     """The comparison, and what it speaks of: these checkpoints, or the recipes that made them."""
-    question, level = asked.question, asked.level
-    common = sorted(set(a) & set(b))
-    if len(common) >= FEWEST_SEEDS and question.scale in (Scale.PROPORTION, Scale.MEAN):
+    question, level, common = asked.question, asked.level, _seeds_together(asked, a, b)
+    if len(common) >= FEWEST_SEEDS:
         recipes = [{s: side[s][question.metric] for s in common} for side in (a, b)]
         across = compare_across_seeds(question, *recipes, level=level, margin=question.margin, seed=seed)
         return across, "recipes"
-    if len(common) > 1 and question.scale in (Scale.PROPORTION, Scale.MEAN):
-        question = replace(question, scale=Scale.MEAN)  # an average over two seeds is no longer 0 or 1
+    if len(common) > 1:
+        bounds = bounds_of(question)  # an average over two seeds is no longer 0 or 1, but no further
+        question = replace(question, scale=Scale.MEAN, bounds=bounds)
         one, two = ({question.metric: _mean(side, common, question.metric)} for side in (a, b))
     else:
         one, two = dict(a[min(a)]), dict(b[min(b)])
     return compare(question, one, two, level=level, margin=question.margin, seed=seed), "checkpoints"
+
+
+def _seeds_together(asked: _Asked, a: Samples, b: Samples) -> Sequence[int]:
+    """The training seeds that a comparison takes in together: those that both have. None for a function of the whole
+    set, which is no mean over seeds, and none where one of the two is the same checkpoint whatever the seed: another
+    measurement of it tells nothing of its recipe. Then the first seed of each stands."""
+    averaged = asked.question.scale in (Scale.PROPORTION, Scale.MEAN)
+    if not (averaged and is_trained(asked.study, asked.a) and is_trained(asked.study, asked.b)):
+        return ()
+    return sorted(set(a) & set(b))
 
 
 def _mean(samples: Samples, seeds: Sequence[int], metric: str) -> Sample:
@@ -263,12 +276,13 @@ def _with_words(finding: Finding) -> Finding:
     return replace(finding, sentence=sentence(finding), expert=expert_sentence(finding))
 
 
-def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tuple[str, ...]:
-    """What the reader must know before believing the finding."""
+def _caveats(asked: _Asked, finding: Finding, samples: Sequence[Samples], used: int) -> tuple[str, ...]:
+    """What the reader must know before believing the finding, which rests on `used` of the training seeds."""
     found: list[str] = []
     a, b = asked.a, asked.b
-    speaks_of_weights = finding.scale is not Scale.FACT and finding.direction is not Direction.NEITHER
-    if a.recipe != b.recipe and finding.paired_on != "timing block" and speaks_of_weights:
+    counted = finding.scale in (Scale.FACT, Scale.RATIO) or finding.paired_on == "timing block"
+    speaks_of_weights = not counted and finding.direction is not Direction.NEITHER
+    if a.recipe != b.recipe and speaks_of_weights:
         found.append(
             noted(
                 "The weights come from different recipes ({a}; {b}): what the architecture does and what the recipe "
@@ -277,48 +291,58 @@ def _caveats(asked: _Asked, finding: Finding, samples: Iterable[Samples]) -> tup
                 b=b.recipe,
             )
         )
-    seeds = min(len(side) for side in samples)
-    if a.untrained and finding.paired_on == "image" and finding.scope == "checkpoints" and speaks_of_weights:
-        found.append(_about_checkpoints(seeds))
+    trained = [len(side) for card, side in zip((a, b), samples, strict=True) if is_trained(asked.study, card)]
+    of_checkpoints = finding.scope == "checkpoints" and finding.paired_on in ("image", "sequence")
+    if trained and of_checkpoints and speaks_of_weights:
+        found.append(_about_checkpoints(used, max(trained)))
     if finding.margin != finding.margin_declared:
         before = margin_text(finding.margin_declared, finding.scale, finding.unit)
         found.append(noted("The margin was {before} when the run was planned and was changed later.", before=before))
     return tuple(found)
 
 
-def _about_checkpoints(seeds: int) -> str:
+def _about_checkpoints(used: int, trained: int) -> str:
     """What so few training seeds allow to say."""
-    if seeds == 1:
+    if used > 1:
         return noted(
-            "1 training seed: this is about these two checkpoints, not about the architectures or the recipe; "
-            "{fewest} seeds at least would allow that.",
+            "{n} training seeds: this is about these checkpoints, not about the architectures or the recipe; that "
+            "takes an average over {fewest} seeds at least.",
+            n=used,
             fewest=FEWEST_SEEDS,
         )
+    if trained > 1:
+        return noted(
+            "Of {n} training seeds only the first is used here: this is about these two checkpoints, not about the "
+            "architectures or the recipe.",
+            n=trained,
+        )
     return noted(
-        "{n} training seeds: this is about these two checkpoints, not about the architectures or the recipe; "
-        "{fewest} seeds at least would allow that.",
-        n=seeds,
+        "1 training seed: this is about these two checkpoints, not about the architectures or the recipe; that takes "
+        "an average over {fewest} seeds at least.",
         fewest=FEWEST_SEEDS,
     )
 
 
 def _slices(store: RunStore, plan: Plan, asked: _Asked, evidence: StudyEvidence, whole: Finding) -> Iterator[Finding]:
-    """The primary question within each class and each level of each nuisance factor: where do they differ?"""
+    """The primary question within each class and each level of each nuisance factor: where do they differ? On the first
+    training seed; the slices of a pair share what the pair has of the error rate."""
     if whole.verdict is Verdict.DESCRIBED or not whole.n or whole.available is not None:
         return  # where the reading stopped early, an interval within a slice would not hold
-    a, b = (evidence.series(card.name, asked.question.metric) for card in (asked.a, asked.b))
-    if a is None or b is None:
-        return
+    question = asked.question
+    seeds = [samples_of(evidence, card.name, question) for card in (asked.a, asked.b)]
+    a, b = (side[min(side)][question.metric] for side in seeds)
     groups = dict(_groups(store, plan, a.units))
+    sharing = max(1, len(groups))
+    asked = replace(asked, level=1 - (1 - asked.level) / sharing, family=asked.family * sharing)
+    declared = {(asked.study, question.metric): whole.margin_declared}
     places = [{unit: place for place, unit in enumerate(sample.units)} for sample in (a, b)]
     for name, units in groups.items():
-        level = 1 - (1 - plan.request.level) / len(groups)
         parts = [_part(sample, known, units) for sample, known in zip((a, b), places, strict=True)]
-        one, two = ({asked.question.metric: part} for part in parts)
-        comparison = compare(asked.question, one, two, level=level, margin=asked.question.margin, seed=0)
-        part = replace(asked, level=level, family=len(groups))
-        finding = _as_finding(part, comparison, "checkpoints", {(asked.study, asked.question.metric): whole.margin})
-        yield _with_words(replace(finding, role=Role.DESCRIPTIVE, slice=name))
+        one, two = ({question.metric: part} for part in parts)
+        comparison = compare(question, one, two, level=asked.level, margin=question.margin, seed=0)
+        finding = _as_finding(asked, comparison, "checkpoints", declared)
+        caveats = _caveats(asked, finding, seeds, 1)
+        yield _with_words(replace(finding, role=Role.DESCRIPTIVE, slice=name, caveats=caveats))
 
 
 def _part(sample: Sample, places: Mapping[str, int], units: set[str]) -> Sample:

@@ -22,8 +22,8 @@ from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.rates import nominal_rates
 from netversus.lab.training.recipe import Recipe
-from netversus.messages import speaking
-from netversus.plan import Plan, make_plan, settled_options
+from netversus.messages import noted, speaking
+from netversus.plan import Plan, make_plan, settled_options, with_engines_of_now
 from netversus.provenance import this_session
 from netversus.records import ContenderCard, Done, Failed, Finding, Rates
 from netversus.report import build_view, files, write
@@ -208,7 +208,7 @@ def resume(path: str | Path, *, place: Placement = HERE, listener: Listener | No
         prepared = prepare(plan.request)
         _refuse_changes(plan, prepared)
         ensure_available(prepared.cards)
-        return _measure(prepared, store, plan, place, listener)
+        return _measure(prepared, store, with_engines_of_now(plan), place, listener)
 
 
 def _refuse_changes(plan: Plan, now: Prepared) -> None:
@@ -271,7 +271,7 @@ def _calibrated_plan(prepared: Prepared, device: str, store: RunStore, listener:
     kept = settled_options(store.plan()) if store.plans() else {}
     rates: Mapping[str, Rates] = nominal_rates(prepared.cards)
     if request.budget is not None:
-        listener.noted("calibrating: a few steps of each contender, to see what fits the budget")
+        listener.noted(noted("calibrating: a few steps of each contender, to see what fits the budget"))
         begin = time.monotonic()
         train = any(Need.SCRATCH_WEIGHTS in study.needs for study in chosen_studies(request.studies))
         classes = len(prepared.data.card.classes)

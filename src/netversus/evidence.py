@@ -9,8 +9,10 @@ from functools import cached_property
 from netversus.plan import Plan, reading_of
 from netversus.records import Cell, ContenderCard, DataCard, Question
 from netversus.statistics.estimators import with_records
+from netversus.statistics.levels import Early, OwnLevel, own_level
 from netversus.statistics.pairing import Sample
 from netversus.store import CellStore, RunStore
+from netversus.studies import is_trained
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,27 @@ class StudyEvidence:
             return {}
         made = {metric: with_records(question.estimator, sample, content) for metric, sample in found.items()}
         return {metric: sample for metric, sample in made.items() if sample is not None}
+
+    def own_level(self, contender: str, question: Question, level: float) -> OwnLevel | None:
+        """A contender's own level on a question, at a confidence level: over the training seeds, where they make
+        checkpoints of it, else of the one checkpoint that it is. None where it was not measured.
+
+        Raises:
+            PairingError: what a function of the whole set takes was not measured on the same units.
+        """
+        found = {seed: parts for seed in self.seeds if (parts := self.inputs(contender, question, seed))}
+        if not found:
+            return None
+        card = next(card for card in self.plan.contenders if card.name == contender)
+        first = min(found)
+        reading = reading_of(self.plan, self.study) if question.paired_on == "image" else None
+        return own_level(
+            question,
+            found if is_trained(self.study, card) else {first: found[first]},
+            level=level,
+            seed=self.plan.request.seed,
+            early=Early(reading.prior, reading.population) if reading else None,
+        )
 
     def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:
         """An artifact's bytes, or None."""

@@ -1,4 +1,5 @@
-"""Request -> ordered cells with their estimated cost. Pure: the same inputs give the same plan; loads no torch."""
+"""Request -> ordered cells with their estimated cost. Pure: the same inputs give the same plan, where the same engines
+are installed; loads no torch."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from netversus.errors import OptionError, nearest
+from netversus.lab.engines import AUTO, missing_here
 from netversus.messages import noted
 from netversus.quantities import duration
 from netversus.records import Cell, ContenderCard, DataCard, Question, Rates, Role, Scale, digest
@@ -119,7 +121,7 @@ def make_plan(
         OptionError: a study, an option, a margin, a baseline or a primary question that does not exist.
     """
     work = Work(data, rates)
-    chosen = _choose(request, work, kept)
+    chosen = _engines_last(_choose(request, work, kept), contenders)
     questions = {c.study.name: _as_asked(c.study, request, [d.study for d in chosen]) for c in chosen}
     if request.stop_when_decided:
         _refuse_to_stop(request, chosen, questions)
@@ -151,6 +153,17 @@ def make_plan(
         cuts=tuple(cuts),
         baseline=_baseline(request, contenders),
     )
+
+
+def with_engines_of_now(plan: Plan) -> Plan:
+    """The plan of a run that goes on: it is the same, but that contenders whose engine was missing when it was made,
+    and is here now, are measured after all."""
+    lacking = {cell.blocked for cell in plan.cells}
+    was_out = (card for card in plan.contenders if any(each.startswith(_lacking(card)) for each in lacking))
+    if all(missing_here(card.engine, plan.device) for card in was_out):
+        return plan
+    again = make_plan(plan.request, plan.contenders, plan.data, plan.rates, plan.device, settled_options(plan))
+    return replace(again, cuts=plan.cuts)
 
 
 def _baseline(request: Request, contenders: Sequence[ContenderCard]) -> str:
@@ -206,6 +219,15 @@ def _choose(request: Request, work: Work, kept: Mapping[str, Mapping[str, Any]])
     if request.budget is not None:
         chosen = _fit(chosen, work, request, kept)
     return tuple(sorted(chosen, key=lambda c: (c.study.takes_weights, c.cost.seconds)))
+
+
+def _engines_last(chosen: Sequence[_Chosen], contenders: Sequence[ContenderCard]) -> tuple[_Chosen, ...]:
+    """Where "auto" chooses an engine for a network that is trained in this run, what does without its weights comes
+    last: so the engine is chosen on the weights that are judged, and not on random ones."""
+    providers = any(c.study.weights for c in chosen)
+    if not providers or not any(card.untrained and card.engine == AUTO for card in contenders):
+        return tuple(chosen)
+    return tuple(sorted(chosen, key=lambda c: not (c.study.weights or c.study.takes_weights)))
 
 
 def _over(kept: Mapping[str, Any], named: Mapping[str, Any], options: type[Options]) -> Mapping[str, Any]:
@@ -283,16 +305,38 @@ def _cells(
     cells: list[Cell] = []
     for c in chosen:
         rule = _stopping_rule(request, c.study, len(contenders))
-        for group in [tuple(contenders)] if c.study.together else [(card,) for card in contenders]:
+        for group in _groups(c.study, contenders, device):
             learners = [card.name for card in group if card.untrained and c.study.takes_weights]
             lacking = learners and not providers and Need.TRAINED_WEIGHTS in c.study.needs
-            blocked = _blocked(c.study, group, work.data, lacking)
+            blocked = _without_engine(group, device) or _blocked(c.study, group, work.data, lacking)
             for seed in _seeds(request) if c.study.seeded or learners else (request.seed,):
                 after = tuple(made[p, name, seed] for p in providers for name in learners)
                 cell = _cell(c, group, work, seed, device, after, rule)
                 cells.append(replace(cell, blocked=blocked))
                 made |= {(c.study.name, card.name, seed): cell.key for card in group}
     return tuple(cells)
+
+
+def _groups(study: Study, contenders: Sequence[ContenderCard], device: str) -> list[tuple[ContenderCard, ...]]:
+    """The contenders of each cell. Who are measured against each other share one; whose engine is missing here has one
+    by itself, so that the others go on."""
+    if not study.together:
+        return [(card,) for card in contenders]
+    out = [card for card in contenders if missing_here(card.engine, device)]
+    able = tuple(card for card in contenders if card not in out)
+    return [*([able] if able else []), *((card,) for card in out)]
+
+
+def _without_engine(group: Sequence[ContenderCard], device: str) -> str:
+    """Why contenders cannot run here, as far as their engines are concerned."""
+    for card in group:
+        if why := missing_here(card.engine, device):
+            return _lacking(card, why)
+    return ""
+
+
+def _lacking(card: ContenderCard, why: str = "") -> str:
+    return noted("the engine {engine} cannot run here: {why}", engine=card.engine, why=why)
 
 
 def _stopping_rule(request: Request, study: Study, contenders: int) -> tuple[Any, ...]:

@@ -61,9 +61,9 @@ class Question:
     unit (0.01 is one percentage point of accuracy), for RATIO a ratio over one (0.05: within 5 %).
     `estimator` and `inputs` are for AGGREGATE: a function of `netversus.statistics.estimators` and the
     metrics whose per-unit observations it takes. `bounds` are the least and the largest value that a MEAN can have
-    on a unit, where it has such: they allow a verdict while the units are still being read. `records` names the
-    artifact of a contender that keeps what an estimator takes of each unit beside the one number that is its input
-    (the detections on a picture).
+    on a unit, where it has such: they allow a verdict while the units are still being read, and bound the intervals of
+    what is the same on every unit or skewed. `records` names the artifact of a contender that keeps what an estimator
+    takes of each unit beside the one number that is its input (the detections on a picture).
     """
 
     metric: str
@@ -296,10 +296,11 @@ class Finding:
     """What the analysis derives for contenders A and B on one question.
 
     `value_a` and `value_b` are the contenders' own levels, None where
-    the two could not be compared. `further_units` says for `undecided` about how many
-    more units would decide. `scope` is "checkpoints" or "recipes". `p_value` is corrected for the questions asked
-    (`p_raw` is not). `e_value` stands in its place where the reading could stop early; `available` is then how many
-    units there were to read, of which `n` were used. `sentence` is for anyone, `expert` for a statistician.
+    the two could not be compared. `scope` is "checkpoints" or "recipes". `further_units` says for `undecided` about how
+    many more units would decide; where `scope` is "recipes", training seeds of each contender. `p_value` is corrected
+    for the questions asked (`p_raw` is not). `e_value` stands in its place where the reading could stop early;
+    `available` is then how many units there were to read, of which `n` were used. `sentence` is for anyone, `expert`
+    for a statistician.
     """
 
     study: str

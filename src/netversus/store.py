@@ -7,6 +7,8 @@
       units-<split>.parquet     the images' ids, labels and nuisance factors
       findings.json, report.*   derived; rebuilt at will
       lock                      held by the process that works on the run
+      settled/<name>.json       what all cells go by (the engine that "auto" chose for a contender): the first that is
+                                written stays
       cells/<key>/
         cell.json               what the cell is
         observations-0001-<mark>.parquet ...   one part a flush, never rewritten; the mark is its writer's
@@ -114,9 +116,10 @@ class CellStore:
 
     def _read(self, part: str) -> pa.Table:
         try:
-            table = pq.read_table(pa.BufferReader(self.files.read(part)), schema=_SCHEMA)
+            # Not `read_table`, which loads a machinery for data sets of many files, and pandas with it.
+            table = pq.ParquetFile(pa.BufferReader(self.files.read(part))).read().select(_SCHEMA.names).cast(_SCHEMA)
             table.validate(full=True)  # what a damaged page says of its strings is believed only later
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, KeyError) as error:
             raise RunFolderError(f"cannot read the observations in {self.files.place}: {error}") from None
         if any(column.null_count for column in table.columns):
             raise RunFolderError(f"cannot read the observations in {self.files.place}: {part} has rows with gaps")
@@ -349,6 +352,22 @@ class RunStore:
         """How a cell ended, or None while it has not."""
         return self.cell(cell).outcome()
 
+    def settle(self, name: str, content: bytes) -> bytes:
+        """Write down what all cells of the run shall go by, unless that was done; and what they do go by. Several
+        processes may do so at once: the first stays."""
+        before = self.settled(name)
+        if before is not None:
+            return before
+        self.files.create(_settled(name), content)
+        return self.files.read(_settled(name))
+
+    def settled(self, name: str) -> bytes | None:
+        """What was settled under a name, or None."""
+        try:
+            return self.files.read(_settled(name))
+        except FileNotFoundError:
+            return None
+
     def add_units(self, split: str, ids: Sequence[str], columns: Mapping[str, Collection[Any]]) -> None:
         """Keep what is known of a split's units: their ids, labels and factors."""
         table = pa.table({"unit": list(ids), **{name: list(values) for name, values in columns.items()}})
@@ -364,7 +383,7 @@ class RunStore:
         """
         name = f"units-{safe_name(split)}.parquet"
         try:
-            table = pq.read_table(pa.BufferReader(self.files.read(name)))
+            table = pq.ParquetFile(pa.BufferReader(self.files.read(name))).read()
             table.validate(full=True)
         except FileNotFoundError:
             return {}
@@ -389,6 +408,11 @@ class RunStore:
                 f"cannot write {name} in the run folder {self.place}: {error.strerror or error}",
                 hint=f"make room and go on with: netversus compare --resume {self.place}",
             ) from None
+
+
+def _settled(name: str) -> str:
+    """Where it lies what was settled under a name."""
+    return f"settled/{safe_name(name)}.json"
 
 
 def _nearby_runs(path: Path) -> str:

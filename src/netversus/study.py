@@ -125,7 +125,8 @@ class Study:
     that can stop as soon as its verdict is certain. `detections`: it judges boxes, so that a detector that comes
     trained, or a file of results, can be asked as well as a network that is a detector's backbone. `tracks`: it
     judges tracks, so that a folder of their results can be asked. `finetunes`: where the run trains a contender first,
-    it begins with those weights; where none does, with random ones. `sometimes` are metrics that only some data allow.
+    it begins with those weights; where none does, with random ones. `differentiates`: it follows gradients to the
+    pixels. `sometimes` are metrics that only some data allow.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Study:
     detections: bool = False
     tracks: bool = False
     finetunes: bool = False
+    differentiates: bool = False
     sometimes: frozenset[str] = frozenset()
     module: str = field(default="")
 
@@ -152,6 +154,12 @@ class Study:
     def takes_weights(self) -> bool:
         """Whether it begins with weights that another study of the run leaves, if there are such."""
         return self.finetunes or Need.TRAINED_WEIGHTS in self.needs
+
+    def trains(self, card: ContenderCard) -> bool:
+        """Whether each training seed makes another checkpoint of a contender, here or in the study that trained it
+        before. What comes trained, or as a file of results, is one checkpoint, however often it is measured."""
+        complete = card.source == "results" or card.head == "boxes"
+        return (self.seeded and not complete) or (self.takes_weights and card.untrained)
 
     def primary(self) -> Question | None:
         """The question on which the study's answer rests, if it has one."""

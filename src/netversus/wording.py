@@ -34,12 +34,7 @@ def sentence(finding: Finding) -> str:
     if finding.scale is Scale.FACT or finding.verdict is Verdict.DESCRIBED:
         return _described(finding)
     if finding.verdict is Verdict.EQUIVALENT:
-        same = say(
-            "Practically the same: the difference is smaller than {margin}, "
-            "which was named beforehand as too small to matter.",
-            margin=_margin(finding),
-        )
-        return sentences(same, _early(finding))
+        return sentences(say(_same(finding), margin=_margin(finding)), _early(finding))
     if finding.verdict is Verdict.UNDECIDED:
         return _undecided(finding)
     return _better(finding)
@@ -50,8 +45,27 @@ def winner(finding: Finding) -> str | None:
     return {Verdict.A_BETTER: finding.a, Verdict.B_BETTER: finding.b}.get(finding.verdict)
 
 
+def further(finding: Finding) -> tuple[str, str] | None:
+    """About how many more units would decide an open finding, and what they are: training seeds of each contender where
+    recipes are compared, else what is paired on. None where no number would, or nothing is open."""
+    if finding.verdict is not Verdict.UNDECIDED or not finding.further_units:
+        return None
+    unit = "training seed" if finding.scope == "recipes" else finding.paired_on
+    return f"{rough_count(finding.further_units):,}", plural(finding.further_units, unit)
+
+
 def _margin(finding: Finding) -> str:
     return margin_text(finding.margin, finding.scale, finding.unit)
+
+
+def _same(finding: Finding) -> str:
+    """The template for equals; a margin that was changed later was not named beforehand."""
+    if finding.margin != finding.margin_declared:
+        return template("Practically the same: the difference is smaller than {margin}.")
+    return template(
+        "Practically the same: the difference is smaller than {margin}, "
+        "which was named beforehand as too small to matter."
+    )
 
 
 def _values(finding: Finding) -> str:
@@ -128,13 +142,13 @@ def _how_many_times(finding: Finding) -> str:
 
 
 def _undecided(finding: Finding) -> str:
-    values, seen = _values(finding), counted(finding.n, finding.paired_on)
-    if finding.effect is None or not finding.further_units:
+    values, seen, more = _values(finding), counted(finding.n, finding.paired_on), further(finding)
+    if finding.effect is None or more is None:
         return say("Cannot tell yet ({values} on {seen}).", values=values, seen=seen)
     return say(
         "Cannot tell yet; about {count} more {units} would be needed ({values} on {seen}).",
-        count=f"{rough_count(finding.further_units):,}",
-        units=plural(finding.further_units, finding.paired_on),
+        count=more[0],
+        units=more[1],
         values=values,
         seen=seen,
     )
@@ -150,7 +164,7 @@ def expert_sentence(finding: Finding) -> str:
     if finding.effect is not None:
         return say("{estimate}. Method: {method}.", estimate=clauses(_estimate(finding)), method=method)
     n, units = f"{finding.n:,}", plural(finding.n, finding.paired_on)
-    if finding.available is not None:
+    if finding.available is not None or finding.method.startswith("none: "):  # the method says why there is none
         return say("{values} on {n} paired {units}. Method: {method}.", values=values, n=n, units=units, method=method)
     if finding.n == 1:
         few = template("{n} paired {units} is too few for an interval at this level; {values}. Method: {method}.")

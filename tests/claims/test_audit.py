@@ -13,7 +13,7 @@ from claims.conftest import A, B, accuracy, depth, latency, measured
 from netversus.claims import Claim, ClaimVerdict, Figure, Measured, Region, Source, audit, refuse_unknown_questions
 from netversus.claims.records import Half, Judgement
 from netversus.errors import OptionError
-from netversus.records import Direction, Finding, Scale, Verdict
+from netversus.records import Direction, Finding, Role, Scale, Verdict
 
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_MEASURED, NOT_CHECKABLE = ClaimVerdict
 BETTER = '[[claim.measured]]\nquestion = "accuracy.top1"\nbetter = "resnet101"\nthan = "resnet50"\n'
@@ -338,3 +338,61 @@ def test_a_comparison_that_its_question_does_not_allow_is_refused(claims: Read, 
 def test_a_question_that_nobody_asks_is_refused_with_the_nearest(claims: Read):
     with pytest.raises(OptionError, match=r"claim 'c0': no study asks 'accuracy.top_1'.*did you mean accuracy.top1"):
         refuse_unknown_questions(claims(BETTER.replace("top1", "top_1")), {"accuracy.top1", "speed.latency"})
+
+
+def test_practically_the_same_is_not_better_unless_the_claim_says_by_how_much(claims: Read):
+    same = accuracy(0.001, 0.006, verdict=Verdict.EQUIVALENT)
+    judgement = judged(claims(BETTER), measured(same))
+    assert judgement.verdict is UNDECIDED
+    assert "practically the same" in judgement.measured.evidence[0].reason
+    assert judged(claims(BETTER + 'by = "1 %"\n'), measured(same)).verdict is CONTRADICTED
+    described = accuracy(0.001, 0.006, verdict=Verdict.DESCRIBED, role=Role.DESCRIPTIVE)
+    assert judged(claims(BETTER), measured(described)).verdict is UNDECIDED
+    assert judged(claims(BETTER), measured(accuracy(0.02, 0.03, verdict=Verdict.DESCRIBED))).verdict is SUPPORTED
+
+
+LIMIT = '[[claim.measured]]\nquestion = "accuracy.top1"\n{}\n'
+DIFFERENCE = LIMIT.format('difference = ["resnet101", "resnet50"]\nat_least = 0.01')
+NO_WORSE = LIMIT.format('difference = ["resnet101", "resnet50"]\nat_least = -0.05')
+GAP = LIMIT.format('gap = ["resnet101", "resnet50"]\nat_least = 0.01')
+SMALL = LIMIT.format('gap = ["resnet101", "resnet50"]\nat_most = "0.5 %"')
+
+
+@pytest.mark.parametrize(
+    ("body", "verdict"),
+    [
+        (BETTER, UNDECIDED),
+        (BETTER.replace("resnet101", "x").replace("resnet50", "resnet101").replace("x", "resnet50"), UNDECIDED),
+        (DIFFERENCE, UNDECIDED),
+        (GAP, UNDECIDED),
+        (SMALL, UNDECIDED),  # contradicted only by a difference
+        (NO_WORSE, SUPPORTED),  # that both are alike would support it too
+    ],
+)
+def test_what_rests_on_a_difference_needs_the_test_to_reject(claims: Read, body: str, verdict: ClaimVerdict):
+    """Also of what is only described, which has no verdict of its own."""
+    few = accuracy(0.02, 0.05, p_raw=0.25, verdict=Verdict.DESCRIBED)
+    assert judged(claims(body), measured(few)).verdict is verdict
+    many = accuracy(0.02, 0.05, p_raw=0.001, verdict=Verdict.DESCRIBED)
+    assert judged(claims(body), measured(many)).verdict is not UNDECIDED
+
+
+@pytest.mark.parametrize("body", [BETTER, DIFFERENCE, GAP, NO_WORSE])
+def test_three_units_decide_nothing_as_at_a_gate(claims: Read, body: str):
+    judgement = judged(claims(body), measured(accuracy(0.02, 0.05, n=3, verdict=Verdict.DESCRIBED)))
+    assert judgement.verdict is UNDECIDED
+    assert "too few units" in judgement.measured.evidence[0].reason
+
+
+def test_a_ratio_that_may_be_one_is_no_ratio_beyond_one(claims: Read):
+    body = '[[claim.measured]]\nquestion = "speed.latency"\nratio = ["resnet101", "resnet50"]\nat_least = 1.05\n'
+    slow = {"verdict": Verdict.UNDECIDED, "p_raw": 0.2}
+    assert judged(claims(body), measured(latency(1.1, 1.3, **slow))).verdict is UNDECIDED
+    assert judged(claims(body), measured(latency(1.1, 1.3, p_raw=1e-4))).verdict is SUPPORTED
+    assert judged(claims(body.replace("1.05", "0.9")), measured(latency(1.1, 1.3, **slow))).verdict is SUPPORTED
+
+
+def test_why_there_is_no_interval_is_said(claims: Read):
+    described = accuracy(0.02, 0.05, effect=None, method="none: every value is the same", verdict=Verdict.UNDECIDED)
+    judgement = judged(claims(BETTER), measured(described))
+    assert judgement.measured.evidence[0].reason == "none: every value is the same"

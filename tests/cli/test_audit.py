@@ -37,6 +37,27 @@ def test_the_article_is_audited_where_no_claims_are_named(netversus):
     assert f"Of {len(article())} claims:" in ended.out
 
 
+def test_the_run_may_come_first_as_elsewhere(netversus, tmp_path: Path):
+    claims = claims_file(tmp_path, "20 %")
+    assert netversus("audit", str(GOLDEN)) == netversus("audit", *RUN)
+    assert netversus("audit", str(GOLDEN), claims) == netversus("audit", claims, *RUN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "netversus audit RUN [CLAIMS.toml]"),
+        (("nowhere",), "nowhere is not a run folder"),
+        (("one", "claims.toml", "--run", "other"), "one and --run other both name a run"),
+    ],
+)
+def test_a_run_that_is_not_named_or_twice_is_one_line(netversus, arguments: tuple[str, ...], said: str):
+    ended = netversus("audit", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+    assert ended.err.count("\n") == 1
+
+
 def test_an_audit_loads_no_torch():
     script = (
         "import sys\nfrom netversus.cli.__main__ import main\n"

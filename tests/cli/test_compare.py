@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from netversus.api import open_run
+from netversus.cli.compare import parse_margins
+from netversus.records import Direction, Question, Scale
 from netversus.store import RunStore
 
 from .conftest import QUICK, TINY
@@ -58,12 +61,18 @@ def test_the_example_of_backbones_at_work_can_be_run_whole(netversus, repository
         (("--acuracy.images", "3"), "did you mean accuracy"),
         (("--accuracy.images",), "needs a value"),
         (("--accuracy.images", "many"), "study accuracy: images"),
-        (("--margin", "accuracy.top1"), "must be study.metric=number"),
+        (("--margin", "accuracy.top1"), "must be study.metric=amount"),
         (("--margin", "accuracy.top2=0.1"), "accuracy.top1"),
+        (("--margin", "accuracy.top1=5"), "write 0.05 or 5%"),
+        (("--margin", "accuracy.top1=-1%"), "a margin is not negative"),
+        (("--margin", "speed.latency=20ms"), "alone or with %, got the unit 'ms'"),
         (("--budget", "soon"), "such as 90s"),
         (("--device", "gpu"), "auto, cpu, cuda"),
         (("--config", "absent.toml"), "cannot read the configuration absent.toml"),
         (("--resume", "absent"), "absent is not a run folder"),
+        (("--resume", "run", "--data", "scenes", "--margin", "accuracy.top1=1%"), "takes no --data, --margin"),
+        (("--resume", "run", "--accuracy.images", "9", "--out", "more"), "takes no --out, --accuracy.images"),
+        (("resnet18", "--resume", "run"), "takes no contenders"),
         (("--level", "95"), "level"),
     ],
 )
@@ -179,6 +188,30 @@ def test_stopping_when_decided_is_asked_from_the_command_line(netversus, tmp_pat
     assert "accuracy: decided after 64 of 120 images" in ended.out
     finding = next(f for f in open_run("run").findings if f.metric == "top1")
     assert (finding.verdict, finding.n, finding.available) == ("equivalent", 64, 120)
+
+
+@pytest.mark.parametrize(
+    ("pair", "margin"),
+    [
+        ("accuracy.top1=1%", 0.01),
+        ("accuracy.top1=0.5 points", 0.005),
+        ("accuracy.top1=0.02", 0.02),
+        ("accuracy.ece=3%", 0.03),
+        ("accuracy.nll=0.1 nats", 0.1),
+        ("speed.latency=5%", 0.05),
+        ("speed.latency=0.05", 0.05),
+        ("speed.memory=5MiB", 5 * 2**20),
+    ],
+)
+def test_a_margin_is_an_amount_as_people_write_it(pair: str, margin: float):
+    assert parse_margins([pair]) == {pair.partition("=")[0]: pytest.approx(margin)}
+
+
+def test_a_margin_in_time_is_one_of_seconds(monkeypatch):
+    wait = Question("wait", "Who waits longer?", Scale.MEAN, Direction.LOWER, "s", "image")
+    study = SimpleNamespace(name="queue", questions=(wait,))
+    monkeypatch.setattr("netversus.cli.compare.find_studies", lambda: {"queue": study})
+    assert parse_margins(["queue.wait=20ms"]) == {"queue.wait": pytest.approx(0.02)}
 
 
 def test_changed_data_are_not_mixed_into_a_run(netversus, tmp_path: Path, repository: Path):

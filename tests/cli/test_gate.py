@@ -39,7 +39,7 @@ def test_the_exit_code_says_how_the_gate_ended(netversus, stored: str, condition
 
 
 def test_one_failed_condition_fails_the_gate_and_all_are_shown(netversus, stored: str):
-    ended = netversus("gate", stored, "accuracy.top1.delta >= 0.1", "accuracy.ece.value <= 1%")
+    ended = netversus("gate", stored, "accuracy.top1.delta >= 0.1", "accuracy.brier.value <= 0.1")
     assert ended.code == 3
     assert "Gate failed: 1 met, 1 failed (met at 95 % confidence, failed at 97.5 %)." in ended.out
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from netversus.cli import doctor
 from netversus.studies import find_studies
 
 
@@ -85,6 +88,25 @@ def test_the_doctor_names_the_machine_and_the_switches(netversus):
     assert ended.code == 0
     for word in ("processor", "cores", "memory", "torch", "THP_MEM_ALLOC_ENABLE", "GLIBC_TUNABLES", "extra onnx"):
         assert word in ended.out
+
+
+def test_the_doctor_checks_every_package_of_every_extra(netversus, repository: Path, monkeypatch):
+    declared = tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    asked = [
+        "numpy>=1.26",
+        *(f"{each}; extra == '{extra}'" for extra, packages in declared.items() for each in packages),
+    ]
+    monkeypatch.setattr(doctor, "requires", lambda _: asked)  # as an installed package tells it
+    assert doctor.extras() == {
+        extra: [package.partition(">")[0] for package in packages] for extra, packages in declared.items()
+    }
+    absent = {"onnxscript", "uvicorn", "dask-jobqueue", "cryptography"}
+    monkeypatch.setattr(doctor, "installed", lambda packages: dict.fromkeys(set(packages) - absent, "1"))
+    ended = netversus("doctor")
+    assert ended.code == 0
+    for extra, missing in (("onnx", "onnxscript"), ("serve", "uvicorn"), ("cluster", "cryptography, dask-jobqueue")):
+        assert re.search(rf"extra {extra} .*missing {missing}: .*netversus\[{extra}\]", ended.out)
+    assert ended.out.count("missing") == 4  # openvino needs onnxscript too
 
 
 @pytest.mark.parametrize("layout", ["folder", "coco", "mot"])

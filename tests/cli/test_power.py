@@ -149,6 +149,8 @@ def test_other_units_take_a_deviation(netversus, arguments: tuple[str, ...], uni
         (("--stop-prior", "0"), "--stop-prior must be above 0"),
         (("--run", "nowhere"), "nowhere is not a run folder"),
         (("--run", "nowhere", "--disagreement", "8"), "leave out one of the two"),
+        (("nowhere",), "nowhere is not a run folder"),
+        (("one", "--run", "other"), "one and --run other both name a run"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_2(netversus, arguments: tuple[str, ...], said: str):
@@ -167,6 +169,7 @@ def test_a_stored_run_says_how_often_its_contenders_disagree(netversus, stored: 
     run.observe("accuracy", "a", "top1", answers)
     run.observe("accuracy", "b", "top1", other)
     (row,) = rows(netversus("power", "--run", "run", "--json"))
+    assert rows(netversus("power", "run", "--json")) == [row]
     assert row["disagreement"] == pytest.approx(0.15)
     assert row["images"] == images_for_proportions(0.01, 0.15)
     assert row["source"] == "a / b: accuracy.top1 on 200 images"

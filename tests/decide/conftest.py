@@ -10,7 +10,7 @@ import pytest
 
 from netversus.decide.subject import Subject
 from netversus.plan import make_plan
-from netversus.records import ContenderCard, DataCard, Done, Failed, Observations, Preprocessing, Rates
+from netversus.records import Cell, ContenderCard, DataCard, Done, Failed, Observations, Preprocessing, Rates
 from netversus.request import make_request
 from netversus.store import RunStore
 
@@ -23,7 +23,7 @@ def card(name: str) -> ContenderCard:
         spec=f"spec of {name}",
         source="torchvision",
         architecture=name,
-        weights="x",
+        weights="scratch" if name.endswith("@scratch") else "x",
         recipe="x",
         head="data",
         digest=f"digest of {name}",
@@ -46,10 +46,22 @@ class Made:
             "test", [f"test/{i:04d}" for i in range(IMAGES)], {"label": [i % 10 for i in range(IMAGES)]}
         )
 
-    def observe(self, study: str, contender: str, metric: str, values: Sequence[float], units: Sequence[str] = ()):
-        cell = next(c for c in self.plan.cells if c.study == study and contender in c.contenders)
+    def cell(self, study: str, contender: str, seed: int = 0) -> Cell:
+        of_study = (cell for cell in self.plan.cells if cell.study == study and cell.seed == seed)
+        return next(cell for cell in of_study if contender in cell.contenders)
+
+    def observe(
+        self,
+        study: str,
+        contender: str,
+        metric: str,
+        values: Sequence[float],
+        units: Sequence[str] = (),
+        seed: int = 0,
+    ):
         units = tuple(units) or tuple(f"test/{i:04d}" for i in range(len(values)))
-        self.store.cell(cell).append([Observations(contender, metric, units, tuple(map(float, values)))])
+        observed = Observations(contender, metric, units, tuple(map(float, values)))
+        self.store.cell(self.cell(study, contender, seed)).append([observed])
 
     def end(self, study: str = "", error: str = "") -> Made:
         for cell in self.plan.cells:

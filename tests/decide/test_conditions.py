@@ -53,6 +53,8 @@ def test_a_condition_is_read(two, text, statistic, relation, threshold):
         ("accuracy.top1.delta >= -2", "would be -200 %"),
         ("accuracy.top1.ratio >= 1", "compared by its delta, not by its ratio (accuracy.top1.delta)"),
         ("speed.latency.delta <= 1", "compared by its ratio"),
+        ("accuracy.ece.value <= 5%", "at character 1: accuracy.ece is only described"),
+        ("accuracy.ece.delta <= 0", "it has no interval (accuracy.calibration is judged)"),
         ("speed.latency.ratio <= -1", "a ratio is above 0"),
         ("speed.latency.value <= 0", "is above 0"),
         ("accuracy.delta >= 0", "expected study.metric.statistic or study.verdict"),

@@ -118,6 +118,49 @@ def test_an_interval_alone_claims_no_difference_where_the_test_does_not_reject(m
     assert few.low is None
 
 
+def half_the_time(make):
+    """Six blocks, each in half the time: enough for 0.95, too few for 1 - 0.05 / 3."""
+    made = make()
+    blocks = [f"{i}" for i in range(6)]
+    made.observe("speed", "old", "latency", [1.0] * 6, blocks)
+    made.observe("speed", "new", "latency", [0.5] * 6, blocks)
+    for name in ("old", "new"):
+        made.observe("accuracy", name, "top1", [1.0] * 300)
+    return made.end()
+
+
+def test_too_few_units_to_fail_are_no_reason_not_to_pass(make):
+    made = half_the_time(make)
+    others = ["accuracy.top1.delta >= -0.5", "accuracy.top1.value >= 0.5"]
+    joint = gate(made, "speed.latency.ratio <= 1.2", *others)
+    assert [each.state for each in joint.judged] == [State.MET] * 3
+    alone = one(made, "speed.latency.ratio <= 1.2")
+    assert joint.judged[0].high == alone.high
+    assert joint.judged[0].low == 0.0
+    assert "[0.00×, " in gate_files.interval(joint.judged[0])
+    assert gate_files.json_text(joint)  # no number in it is infinite
+    more = gate(made, "speed.latency.ratio >= 0.2", *others).judged[0]
+    assert (more.state, more.high) == (State.MET, np.inf)
+
+
+def test_too_few_units_to_fail_are_said_to_be_so_where_they_do_not_pass(make):
+    made = half_the_time(make)
+    judged = gate(made, "speed.latency.ratio <= 0.4", "accuracy.top1.delta >= 0", "accuracy.top1.value >= 0.5").judged[
+        0
+    ]
+    assert (judged.state, judged.low, judged.high) == (State.UNDECIDED, None, None)
+    assert "6 units are too few" in judged.reason
+    assert one(made, "speed.latency.ratio <= 0.4").state is State.FAILED
+
+
+def test_what_has_no_interval_for_another_reason_is_not_called_too_few(make):
+    made = make()
+    for name in ("old", "new"):
+        made.observe("accuracy", name, "nll", [0.5] * 300)
+    judged = one(made.end(), "accuracy.nll.delta <= 0.1")
+    assert (judged.state, judged.reason) == (State.UNDECIDED, "none: every value is the same")
+
+
 def test_a_failed_cell_is_not_judged_even_where_it_left_observations(two, make):
     made = make()
     made.observe("accuracy", "old", "top1", [1.0] * 50)
@@ -183,6 +226,17 @@ def test_a_study_s_verdict_is_asked_of_its_function(two, monkeypatch):
         monkeypatch.setattr("netversus.decide.gate.VERDICTS", verdicts.VERDICTS)
         judged = one(two, "security.verdict == pass")
         assert (judged.state, judged.reason) == (state, "new")
+
+
+@pytest.mark.parametrize(("word", "passing", "failing"), [("pass", 0.95, 0.975), ("fail", 0.975, 0.95)])
+def test_a_study_s_verdict_meets_at_the_gate_s_level_and_fails_at_its_share(two, monkeypatch, word, passing, failing):
+    from netversus.decide.subject import Answer
+
+    asked = []
+    monkeypatch.setattr("netversus.decide.gate.VERDICTS", {"security": lambda s: asked.append(s) or Answer("", "")})
+    gate(two, "accuracy.top1.delta >= -0.005", f"security.verdict == {word}")
+    (subject,) = asked
+    assert (subject.level, subject.failing_level) == pytest.approx((passing, failing))
 
 
 # What JUnit's readers accept: the attributes that the schema of Ant's and Jenkins' readers asks for.

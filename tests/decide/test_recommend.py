@@ -27,7 +27,7 @@ from netversus.decide.priorities import (
 from netversus.decide.recommend import field_of, recommend
 from netversus.decide.utility import chances, lead, utility
 from netversus.errors import OptionError
-from netversus.records import Direction, Question, Scale
+from netversus.records import Direction, Finding, Question, Scale, Verdict
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,28 @@ def test_a_standard_deviation_is_the_interval_s_width_over_twice_its_normal_quan
     assert lead(of_two.axes, {"accuracy.top1": 1.0}, "new", "old").spread == pytest.approx(by_hand, rel=1e-12)
 
 
-def test_questions_of_one_study_are_taken_to_go_together_and_studies_apart(of_two):
+def test_questions_are_taken_to_go_together_wholly(of_two):
     spread = lambda w: lead(of_two.axes, w, "new", "old").spread  # noqa: E731
-    top1, nll, latency = ({name: 1.0} for name in ("accuracy.top1", "accuracy.nll", "speed.latency"))
-    assert spread(top1 | nll) == pytest.approx(spread(top1) + spread(nll))
-    assert spread(top1 | latency) == pytest.approx(np.hypot(spread(top1), spread(latency)))
+    top1, nll, latency = ({name: weight} for name, weight in WEIGHED)
+    for one, two in ((top1, nll), (top1, latency)):
+        assert spread(one | two) == pytest.approx(spread(one) + spread(two))
+
+
+WEIGHED = (("accuracy.top1", 1.0), ("accuracy.nll", 0.5), ("speed.latency", 2.0))
+
+
+@pytest.mark.parametrize("together", [-0.5, 0.0, 0.5, 1.0])
+def test_two_studies_of_the_same_images_lead_surely_no_more_often_wrongly_than_agreed(together):
+    """Two equals on two questions whose errors go together so much: whoever leads surely leads wrongly."""
+    generator, deviation, trials = np.random.default_rng(0), 0.1, 20_000
+    seen = generator.multivariate_normal([0, 0], deviation**2 * np.array([[1, together], [together, 1]]), trials)
+    field = plane(x={"a": 0.0, "b": 0.0}, y={"a": 0.0, "b": 0.0})
+    split = [replace(axis, study=study) for axis, study in zip(field.axes, ("accuracy", "corruption"), strict=True)]
+    spread = lead(split, {"accuracy.x": 1.0, "corruption.y": 1.0}, "a", "b").spread
+    wrong = (seen.sum(axis=1) > field.reach * spread).mean()
+    assert wrong <= 0.025 + 0.0025
+    apart = (seen.sum(axis=1) > field.reach * np.sqrt(2) * deviation).mean()
+    assert apart > 0.05 or together <= 0  # what adding the variances would come to: 5.5 % at 0.5
 
 
 def test_places_of_many_are_the_least_squares_fit_to_all_pairs(four, field):
@@ -95,6 +112,52 @@ def test_the_default_priority_is_the_primary_question(of_two):
     assert default_weights(of_two.axes) == {"accuracy.top1": 1.0}
     found = recommend(of_two, Priorities(default_weights(of_two.axes)))
     assert (found.choice, found.certain, found.exit_code) == ("new", True, 0)
+
+
+def few(make, differences) -> tuple[Finding, Field]:
+    """Two contenders whose loss was seen on a few images."""
+    made = make(primary="accuracy.nll")
+    made.observe("accuracy", "old", "nll", [2.0] * len(differences))
+    made.observe("accuracy", "new", "nll", [2.0 - each for each in differences])
+    made.end()
+    (finding,) = (f for f in analyse(made.store) if f.metric == "nll")
+    return finding, field_of(made.store, made.plan)
+
+
+def test_nothing_is_surer_than_the_test_that_made_the_report_undecided(make):
+    """Six images: the t interval leaves out 0, and the sign-flip test has p = 4 / 64."""
+    finding, field = few(make, (1.1, 1.2, 0.9, 1.0, 1.0, -0.05))
+    assert finding.p_raw == pytest.approx(1 / 16)
+    assert (finding.verdict, finding.effect.high < 0) == (Verdict.UNDECIDED, True)
+    found = recommend(field, weights(accuracy__nll=1))
+    assert (found.choice, found.certain, found.exit_code) == ("new", False, 4)
+    assert {option.contender: option.on_front for option in found.options} == {"old": Sure.PERHAPS, "new": Sure.PERHAPS}
+    assert found.options[1].chance == pytest.approx(1 - finding.p_raw / 2)
+
+
+def test_few_units_are_certain_where_the_report_is(make):
+    finding, field = few(make, (1.1, 1.2, 0.9, 1.0, 1.0, 0.95))
+    assert finding.verdict is Verdict.B_BETTER
+    assert recommend(field, weights(accuracy__nll=1)).certain
+
+
+def test_fewer_units_than_any_test_could_reject_with_are_never_certain(make):
+    made = make()
+    made.observe("accuracy", "old", "top1", [0.0] * 5)
+    made.observe("accuracy", "new", "top1", [1.0] * 5)
+    made.end()
+    finding = next(f for f in analyse(made.store) if f.metric == "top1")
+    assert finding.p_raw < 0.05
+    assert (finding.verdict, finding.effect.low > 0) == (Verdict.UNDECIDED, True)
+    assert not recommend(field_of(made.store, made.plan), weights(accuracy__top1=1)).certain
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_of_two_on_one_question_the_choice_is_certain_where_the_verdict_is(make, seed: int):
+    generator = np.random.default_rng(seed)
+    finding, field = few(make, generator.normal(0.8 * (seed % 3), 0.5, 6 + seed) ** 3)
+    decided = finding.verdict in (Verdict.A_BETTER, Verdict.B_BETTER)
+    assert recommend(field, weights(accuracy__nll=1)).certain is decided
 
 
 def test_what_cannot_be_told_is_undecided(field):
@@ -282,7 +345,11 @@ def test_limits_and_weights_are_read_or_refused_in_one_line(two, of_two):
     ):
         with pytest.raises(OptionError, match=told):
             parse_weights(two.plan, texts)
-    for texts, told in ((("accuracy.top1=75",), "75%"), (("speed.latency",), "study.metric=value")):
+    for texts, told in (
+        (("accuracy.top1=75",), "75%"),
+        (("speed.latency",), "study.metric=value"),
+        (("accuracy.ece=5%",), "has no interval.*accuracy.calibration is judged"),
+    ):
         with pytest.raises(OptionError, match=told):
             parse_limits(two.plan, texts, ())
     with pytest.raises(OptionError, match="described and not judged"):

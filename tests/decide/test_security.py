@@ -66,9 +66,9 @@ def observe(made, name: str, seen: dict[str, float], studies: Sequence[str] = ST
         made.observe("privacy", name, "outlier", members)
 
 
-def tell(made, name: str, *, square_alone: int = 0) -> None:
+def tell(made, name: str, *, square_alone: int = 0, seed: int = 0) -> None:
     """What the adversarial study keeps of its attacks."""
-    cell = next(c for c in made.plan.cells if c.study == "adversarial")
+    cell = made.cell("adversarial", name, seed)
     settings = protocol(find_studies()["adversarial"].options(**cell.options), 32)
     facts = json.dumps({**CALM, "square_alone": square_alone}).encode()
     made.store.cell(cell).add_artifact(Artifact(PROTOCOL, settings.dumped(), name))
@@ -163,7 +163,10 @@ def test_a_study_that_did_not_end_well_leaves_its_threat_untested(make, ending: 
     assert verdict_of(made).exit_code == code
 
 
-SHORTER = [{"steps": 10}, {"queries": 50}, {"targets": 2}, {"attacks": "fgsm,pgd"}, {"attacks": "apgd-ce,apgd-t,fab-t"}]
+SHORTER = [
+    *({"steps": 10}, {"queries": 50}, {"targets": 2}, {"checks": 1}),
+    *({"attacks": "fgsm,pgd"}, {"attacks": "apgd-ce,apgd-t,fab-t"}),
+]
 
 
 @pytest.mark.parametrize("options", SHORTER, ids=str)
@@ -196,6 +199,20 @@ def test_an_attack_that_shows_signs_of_having_failed_vouches_for_nobody(make):
     held = stands(verdict_of(made.end()))["evasion"]
     assert (held.standing, held.cause) == (Standing.UNDECIDED, Cause.DOUBTED)
     assert "Square turns what APGD does not" in advice(held)
+
+
+@pytest.mark.parametrize("struck", [{}, {0: 2}, {1: 2}, {1: 2, 2: 2}, {0: 2, 1: 3}], ids=str)
+def test_signs_of_a_failed_attack_are_looked_for_with_every_training_seed(make, struck: dict[int, int]):
+    names = ("old@scratch", "new@scratch")
+    made = make(*names, studies=("training", "adversarial"), repeats=3)
+    for name in names:
+        for seed in range(3):
+            made.observe("adversarial", name, "robust_top1", [float(i % 25 > 0) for i in range(N)], seed=seed)
+            tell(made, name, square_alone=struck.get(seed, 0), seed=seed)
+    held = stands(verdict_of(made.end(), contender="new@scratch"))["evasion"]
+    assert held.cause is (Cause.DOUBTED if struck else Cause.NONE)
+    told = "".join(held.details)
+    assert told.count("is too good") == (1 if struck else 0)  # the same signs twice are said once
 
 
 @pytest.mark.parametrize(
@@ -248,6 +265,43 @@ def test_a_wrong_threshold_gets_one_line_also_where_its_study_is_not_in_the_run(
 
 def test_failing_shares_the_error_rate_among_the_threats_that_were_asked(make):
     assert verdict_of(run_of(make, GOOD)).failing_level == pytest.approx(1 - 0.05 / 4)  # two are counted, not estimated
+
+
+def test_within_a_gate_the_threats_share_what_the_gate_leaves_the_verdict(make):
+    """37 of 100 are under a half at 1 - 0.05 / 4 (the binomial's tail is 0.0060), and not at half of that error."""
+    studies = (*STUDIES, "accuracy")
+    made = make(studies=studies)
+    for name in ("old", "new"):
+        observe(made, name, GOOD, tuple(study for study in STUDIES if study != "adversarial"))
+        made.observe("adversarial", name, "robust_top1", [1.0] * 37 + [0.0] * 63)
+        made.observe("accuracy", name, "top1", [1.0] * N)
+        tell(made, name)
+    made.end()
+    assert verdict_of(made).failing_level == pytest.approx(1 - 0.05 / 4)
+    assert stands(verdict_of(made))["evasion"].standing is Standing.FAIL
+    texts = ["accuracy.top1.delta >= -0.005", "security.verdict == pass"]
+    alone, joint = (judge(made.subject(), parse_conditions(part, made.plan)) for part in (texts[1:], texts))
+    assert alone.judged[0].state is State.FAILED
+    assert joint.judged[1].state is State.UNDECIDED
+
+
+@pytest.mark.parametrize("others", [0, 1, 9])
+def test_however_many_conditions_a_gate_has_it_fails_wrongly_at_most_1_time_in_40(make, monkeypatch, others: int):
+    """By the union bound over all that can fail by chance, the threats within the verdict among them: half of each
+    interval's error is at the end that fails."""
+    made = run_of(make, GOOD, (*STUDIES, "accuracy"))
+    verdicts = []
+    asked = security_verdict
+    monkeypatch.setattr(
+        "netversus.decide.security.security_verdict", lambda s: verdicts.append(asked(s)) or verdicts[-1]
+    )
+    texts = [f"accuracy.top1.delta >= -0.{i + 1}" for i in range(others)]
+    whole = judge(made.subject(), parse_conditions([*texts, "security.verdict == pass"], made.plan))
+    (verdict,) = verdicts
+    chancy = 4  # of the six threats two are counted
+    errors = others * (1 - whole.failing_level) + chancy * (1 - verdict.failing_level)
+    assert errors / 2 == pytest.approx(1 / 40)
+    assert verdict.level == 0.95  # to pass, nothing is shared: every threat has to be passed
 
 
 def test_the_verdict_is_a_condition_of_a_gate_with_the_same_thresholds(make):

@@ -122,7 +122,8 @@ def counting(add_study: Callable[..., None], log: Path) -> Callable[..., None]:
 
 @pytest.fixture
 def table(tmp_path: Path, make_card: Callable[..., ContenderCard]) -> Callable[..., Table]:
-    def make(*contenders: str, studies: tuple[str, ...] = ("counting",)) -> Table:
-        return Table(tmp_path / "run", [make_card(name) for name in contenders or ("a", "b", "c")], studies)
+    def make(*contenders: str, studies: tuple[str, ...] = ("counting",), **changes: dict[str, object]) -> Table:
+        cards = [make_card(name, **changes.get(name, {})) for name in contenders or ("a", "b", "c")]
+        return Table(tmp_path / "run", cards, studies)
 
     return make

@@ -62,8 +62,51 @@ def test_a_failing_contender_leaves_the_others_alone(counting, table, trouble: s
     assert any("going on with each contender alone" in note for note in heard.notes)
 
 
+SOUND = {"architecture": "resnet18"}
+UNTIL_MENDED = "if not Path(str(LOG) + '.mended').exists(): raise RuntimeError('broken')"
+
+
+def test_contenders_that_share_a_cell_are_measured_without_the_one_that_cannot_answer(counting, table, log: Path):
+    counting(UNTIL_MENDED, more="together=True,")
+    run = table(a=SOUND, b={"architecture": "resnet17"}, c=SOUND)
+    heard = run.execute()
+    (outcome,) = run.outcomes().values()
+    assert isinstance(outcome, Failed)
+    assert outcome.error.startswith("b: ")
+    assert "resnet17" in outcome.error
+    assert outcome.error.endswith("(the others are measured)")
+    assert run.counted("a") == run.counted("c") == ALL
+    assert run.counted("b") == ALL[:3]
+    assert any(note.endswith("going on without b") for note in heard.notes)
+    log.with_name("log.txt.mended").touch()
+    log.write_text("")
+    run.execute()
+    assert isinstance(next(iter(run.outcomes().values())), Done)
+    assert log.read_text().split() == ["b", "3", "b", "4", "b", "5"]
+
+
+def test_a_shared_cell_fails_as_a_whole_where_each_answers_alone(counting, table):
+    counting("raise RuntimeError('the moon is full')", more="together=True,")
+    run = table(a=SOUND, b=SOUND, c=SOUND)
+    heard = run.execute()
+    (outcome,) = run.outcomes().values()
+    assert isinstance(outcome, Failed)
+    assert outcome.error == "RuntimeError: the moon is full"
+    assert run.counted("c") == ALL[:3]
+    assert heard.notes == []
+
+
+def test_a_shared_cell_fails_as_a_whole_where_nobody_answers(counting, table):
+    counting("raise RuntimeError('the moon is full')", more="together=True,")
+    run = table()  # no such architectures
+    run.execute()
+    (outcome,) = run.outcomes().values()
+    assert isinstance(outcome, Failed)
+    assert outcome.error == "RuntimeError: the moon is full"
+
+
 def test_a_failed_cell_is_tried_again_and_goes_on_where_it_stopped(counting, table, log: Path):
-    counting("if not Path(str(LOG) + '.mended').exists(): raise RuntimeError('broken')")
+    counting(UNTIL_MENDED)
     run = table()
     run.execute()
     log.with_name("log.txt.mended").touch()

@@ -60,6 +60,10 @@ def test_both_kinds_of_place_keep_the_same_promises(files):
     assert files.read("plans/0001.json") == b"uno"
     assert files.exists("run.json")
     assert not files.exists("plans")
+    assert files.create("settled/a.json", b"first")
+    assert not files.create("settled/a.json", b"second")
+    assert files.read("settled/a.json") == b"first"
+    assert files.names("settled") == ["a.json"]
     below = files.below("plans")
     assert below.read("0002.json") == b"two"
     assert below.local("0002.json").read_bytes() == b"two"

@@ -144,6 +144,25 @@ def test_no_more_than_a_few_batches_are_decoded_ahead():
     iterator.close()
 
 
+def test_the_lead_stays_the_same_as_batches_are_taken():
+    images = photos(50)
+    iterator = batches(images, np.arange(50), 5, CPU, preprocessings=(SMALL,), workers=3)
+    for taken in range(1, 7):
+        next(iterator)
+        deadline = time.monotonic() + 2
+        while sum(images.decoded.values()) < 5 * (taken + AHEAD) and time.monotonic() < deadline:
+            time.sleep(0.005)
+        time.sleep(0.02)  # were more begun, it would show
+        assert sum(images.decoded.values()) == 5 * (taken + AHEAD)
+    iterator.close()
+
+
+def test_pixels_have_memory_for_the_batches_ahead_the_one_in_use_and_the_next():
+    """A loop still holds its batch when it asks for another."""
+    shown = batches(photos(40), np.arange(40), 2, CPU, preprocessings=(SMALL,), workers=2)
+    assert len({batch.pixels(SMALL).data_ptr() for batch in shown}) <= AHEAD + 2
+
+
 def test_images_are_decoded_while_the_last_batch_is_computed():
     images = photos(40)
     for batch in batches(images, np.arange(40), 10, CPU, preprocessings=(SMALL,), workers=2):
@@ -211,6 +230,22 @@ def test_the_next_run_finds_the_pixels_on_disk_and_decodes_nothing():
     assert set(again.decoded.values()) == {2}
 
 
+def test_pixels_are_kept_apart_by_what_tells_of_change_and_not_at_all_where_nothing_does(tmp_path: Path):
+    first, other, unknown = photos(4), photos(4), photos(4)
+    first.trace, other.trace, unknown.trace = "as of today", "as of tomorrow", None
+    seen(first, cache="data")
+    seen(other, cache="data")
+    assert set(other.decoded.values()) == {1}
+    first.decoded.clear()
+    seen(first, cache="data")
+    assert not first.decoded
+    kept = sorted((tmp_path / "cache").iterdir())
+    for times in (1, 2):
+        seen(unknown, cache="data")
+        assert set(unknown.decoded.values()) == {times}
+    assert sorted((tmp_path / "cache").iterdir()) == kept
+
+
 def test_a_part_of_a_split_is_cached_and_the_rest_is_added():
     images = photos(10)
     seen(images, order=np.array([7, 2]), cache="data")
@@ -227,9 +262,17 @@ def test_a_fast_method_decodes_fast_and_is_near():
 
 
 def test_a_chunk_depends_on_the_size_of_the_images_alone():
-    assert [chunk_size(side, side) for side in (8, 32, 64, 96, 128, 224, 299, 384, 1024)] == [
+    assert [chunk_size(side, side, CPU) for side in (8, 32, 64, 96, 128, 224, 299, 384, 1024)] == [
         64, 64, 64, 32, 32, 8, 4, 4, 4,
     ]  # fmt: skip
+
+
+def test_an_accelerator_is_shown_more_at_once_whatever_the_size_of_the_batch():
+    cuda = torch.device("cuda")
+    assert [chunk_size(side, side, cuda) for side in (8, 32, 224, 256, 299, 384, 1024)] == [64, 64, 64, 64, 32, 16, 4]
+    for batch in (1, 16, 512):
+        elsewhere = torch.empty(batch, 3, 224, 224, device="meta")  # no CPU, and no memory
+        assert Room().chunk(elsewhere) == 64
 
 
 def test_a_contender_is_always_shown_as_many_images_at_once():
@@ -266,6 +309,16 @@ def test_where_memory_runs_out_half_as_many_are_shown_and_the_room_tells():
     assert (room.most, room.halved) == (16, [64, 32])
     shown.clear()
     predict(crowded(20, shown), inputs[:16], room)
+    assert shown == [16]
+
+
+def test_a_room_tells_each_time_that_it_shrinks_and_goes_on_from_what_was_told():
+    told: list[tuple[int, ...]] = []
+    inputs = torch.randn(3, 3, 32, 32)
+    predict(crowded(20, []), inputs, Room(keep=told.append))
+    assert told == [(64,), (64, 32)]
+    shown: list[int] = []
+    predict(crowded(64, shown), inputs, Room(list(told[-1])))
     assert shown == [16]
 
 

@@ -30,7 +30,7 @@ MARKS = ("say", "noted", "template")
 SAME_EVERYWHERE = {"", "%", "s", "bytes", "parameters", "MACs", "px"}
 """Units that are shortened, or are no words."""
 COSTS = {"s", "bytes", "parameters", "J"}
-KINDS_OF_UNITS = ("image", "class", "seed", "timing block", "sequence")
+KINDS_OF_UNITS = ("image", "class", "seed", "training seed", "timing block", "sequence")
 """What the sources count beside what the studies pair on."""
 
 

@@ -62,7 +62,7 @@ SETTINGS = (
 )
 KNOWN = {*STUDIES, *THREATS, *MADE, *SETTINGS}
 COMMAND = re.compile(r"netversus [a-z-]+[ \w./:@{}-]*|--[\w.-]+")
-CONDITIONS = ("accuracy.top1.delta >= 0.1", "accuracy.top1.delta >= 0.2", "accuracy.ece.value <= 1%")
+CONDITIONS = ("accuracy.top1.delta >= 0.1", "accuracy.top1.delta >= 0.2", "accuracy.brier.value <= 0.1")
 
 
 def left(text: str) -> dict[str, list[str]]:

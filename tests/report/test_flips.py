@@ -50,8 +50,13 @@ def test_an_open_verdict_is_turned_by_margin_units_and_other_questions(view: Rep
     assert speed.startswith("Were it speed that decides, resnet50@scratch: resnet50@scratch is 1.80× faster")
 
 
+def test_recipes_are_decided_by_more_training_seeds(view: ReportView):
+    recipes = replace(_primary(view, -0.006, 0.0242, Verdict.UNDECIDED), scope="recipes", further_units=4)
+    assert flips((recipes,))[1] == "About 4 more training seeds would decide it, if the difference stays as it is."
+
+
 def test_a_tie_says_who_would_win_under_a_smaller_margin(view: ReportView):
-    tie = _primary(view, 0.0012, 0.0087, Verdict.EQUIVALENT)
+    tie = replace(_primary(view, 0.0012, 0.0087, Verdict.EQUIVALENT), p_raw=0.01)
     (said,) = flips((tie,))
     assert said == (
         "With a margin below 0.87 points, in the place of 2 points, the two would not be practically the same: "
@@ -59,6 +64,13 @@ def test_a_tie_says_who_would_win_under_a_smaller_margin(view: ReportView):
     )
     across = _primary(view, -0.0012, 0.0087, Verdict.EQUIVALENT)
     assert flips((across,))[0].endswith("it could not be told which is better.")
+    untested = replace(tie, p_raw=0.06)
+    assert flips((untested,))[0].endswith("it could not be told which is better.")
+
+
+def test_so_few_units_are_the_same_at_no_margin(view: ReportView):
+    assert turning_margin(_primary(view, -0.1, 0.1, Verdict.UNDECIDED)) == 0.1
+    assert turning_margin(replace(_primary(view, -0.1, 0.1, Verdict.UNDECIDED), n=5)) is None
 
 
 def test_without_a_verdict_there_is_nothing_to_turn(view: ReportView):

@@ -97,6 +97,11 @@ def test_undecided_is_said_to_be_so_with_what_would_decide_and_what_is_known():
     )
 
 
+def test_undecided_recipes_want_more_training_seeds_on_the_same_images():
+    said = _say(_top1(further_units=4, scope="recipes"))
+    assert said.endswith("on 797 images, and about 4 more training seeds would be needed.")
+
+
 def test_an_undecided_timing_is_not_said_as_a_fact():
     assert "faster" not in _say(_open(), replace(LATENCY, verdict=Verdict.UNDECIDED))
 

@@ -184,6 +184,10 @@ def test_further_units_are_named_only_where_nothing_is_decided():
     assert further_text(_changed(TOP1, further_units=None)) == ""
 
 
+def test_recipes_want_further_training_seeds():
+    assert further_text(_changed(TOP1, scope="recipes", further_units=4)) == "about 4 more training seeds"
+
+
 def test_levels_carry_their_units():
     assert level_texts(LATENCY) == ("11.6 ms", "20.9 ms")
     nll = _changed(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from netversus.errors import StatisticsError
 from netversus.statistics.bootstrap import (
     MOST_DRAWS,
+    OfSums,
     bootstrap,
     bootstrap_mean,
     bootstrap_p,
@@ -139,7 +140,59 @@ def test_over_seeds_and_units_the_variance_has_both_parts() -> None:
     assert np.mean(said) == pytest.approx(truth, rel=0.15)
 
 
+def spread_of(values: np.ndarray) -> OfSums:
+    """A statistic of plain sums and of sums under the squares of the weights."""
+    ones = np.ones(len(values))
+
+    def of(sums: np.ndarray) -> np.ndarray:
+        total, squares, weight, power = sums.T
+        mean = total / weight
+        return (squares / weight - mean**2) * power / weight**2
+
+    return OfSums(np.column_stack([values, values**2, ones]), of, ones[:, None])
+
+
+@pytest.mark.parametrize("clustered", [False, True])
+def test_a_statistic_of_sums_has_the_law_of_the_same_with_its_weights_held(clustered: bool) -> None:
+    values = np.random.default_rng(0).gamma(2.0, size=240)
+    clusters = np.repeat(np.arange(60), 4) if clustered else None
+    sums = spread_of(values)
+    streamed = bootstrap(sums, 240, draws=20_000, seed=0, clusters=clusters)
+    held = bootstrap(sums.__call__, 240, draws=20_000, seed=1, clusters=clusters)
+    assert streamed.mean() == pytest.approx(held.mean(), abs=5 * held.std() / 100)
+    assert streamed.std() == pytest.approx(held.std(), rel=0.05)
+    shares = [0.025, 0.25, 0.75, 0.975]
+    assert np.quantile(streamed, shares) == pytest.approx(np.quantile(held, shares), abs=0.08 * held.std())
+
+
+def test_units_of_a_cluster_share_their_weight_in_sums_too() -> None:
+    values, clusters = np.arange(6.0), np.array([0, 1, 1, 2, 0, 2])
+    weights = np.random.default_rng(0).exponential(size=(5, 3))
+    apart, together = spread_of(values), spread_of(values).clustered(clusters)
+    assert together.sums(weights)[:, :3] == pytest.approx(apart.sums(weights[:, clusters])[:, :3])
+    assert together.sums(weights)[:, 3] == pytest.approx((weights[:, clusters] ** 2).sum(axis=1))
+
+
+def test_a_single_unit_has_one_mean_in_every_draw() -> None:
+    assert bootstrap_mean(np.array([3.5]), draws=50, seed=0) == pytest.approx(np.full(50, 3.5))
+
+
+def test_the_same_is_drawn_however_many_threads_there_are_and_however_the_units_are_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    values = np.random.default_rng(0).normal(size=5000)
+    draws = bootstrap(spread_of(values), 5000, draws=2000, seed=7)
+    monkeypatch.setattr("netversus.statistics.bootstrap.cpu_count", lambda: 1)
+    assert np.array_equal(bootstrap(spread_of(values), 5000, draws=2000, seed=7), draws)
+    monkeypatch.setattr("netversus.statistics.bootstrap._CACHED", 1 << 13)
+    assert bootstrap(spread_of(values), 5000, draws=2000, seed=7) == pytest.approx(draws, rel=1e-10)
+
+
 def test_shapes_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(StatisticsError, match="over 4 units, not over 5"):
+        bootstrap(spread_of(np.arange(4.0)), 5, seed=0)
+    with pytest.raises(StatisticsError, match="clusters must be 4"):
+        bootstrap(spread_of(np.arange(4.0)), 4, seed=0, clusters=np.zeros(3, dtype=np.intp))
     with pytest.raises(StatisticsError, match="one value a draw"):
         bootstrap(lambda w: w, 5, seed=0)
     with pytest.raises(StatisticsError):

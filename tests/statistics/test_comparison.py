@@ -19,10 +19,10 @@ def question(scale: Scale, direction: Direction = Direction.HIGHER, **more: obje
     return Question("m", "?", scale, direction, "fraction", "image", **more)  # type: ignore[arg-type]
 
 
-ECE = question(
+CALIBRATION = question(
     Scale.AGGREGATE,
     Direction.LOWER,
-    estimator="expected_calibration_error",
+    estimator="debiased_squared_calibration_error",
     inputs=("confidence", "top1"),
 )
 
@@ -136,12 +136,12 @@ def test_timings_that_drift_or_remember_carry_a_caveat() -> None:
 
 
 def test_an_aggregate_is_bootstrapped_over_its_inputs() -> None:
-    worse = judge(ECE, calibrated(3000, 0, 0.0), calibrated(3000, 1, 0.15))
+    worse = judge(CALIBRATION, calibrated(3000, 0, 0.0), calibrated(3000, 1, 0.15))
     assert worse.verdict is Verdict.A_BETTER
-    assert worse.value_b == pytest.approx(0.15, abs=0.02)
-    same = judge(ECE, calibrated(3000, 0, 0.1), calibrated(3000, 0, 0.1))
+    assert worse.value_b == pytest.approx(0.15**2, abs=0.005)
+    same = judge(CALIBRATION, calibrated(3000, 0, 0.1), calibrated(3000, 0, 0.1))
     assert same.verdict is Verdict.EQUIVALENT
-    few = judge(ECE, calibrated(10, 0, 0.0), calibrated(10, 1, 0.2))
+    few = judge(CALIBRATION, calibrated(10, 0, 0.0), calibrated(10, 1, 0.2))
     assert "sign-flip" in few.method
 
 
@@ -248,7 +248,7 @@ def test_one_unit_decides_nothing(scale: Scale, a: float, b: float) -> None:
 
 
 def test_one_unit_decides_nothing_about_an_aggregate() -> None:
-    assert judge(ECE, calibrated(1, 0, 0), calibrated(1, 1, 0)).verdict is Verdict.UNDECIDED
+    assert judge(CALIBRATION, calibrated(1, 0, 0), calibrated(1, 1, 0)).verdict is Verdict.UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -318,14 +318,16 @@ def test_exchanging_right_and_wrong_contenders_mirrors_everything(
 
 def test_exchanging_the_contenders_of_an_aggregate_mirrors_the_interval() -> None:
     a, b = calibrated(200, 0, 0.0), calibrated(200, 1, 0.2)
-    there, back = judge(ECE, a, b), judge(ECE, b, a)
+    there, back = judge(CALIBRATION, a, b), judge(CALIBRATION, b, a)
     assert there.verdict is back.verdict.mirrored()
     assert there.effect is not None
     assert back.effect is not None
     assert there.effect.low == pytest.approx(-back.effect.high)
 
 
-@pytest.mark.parametrize("asked", [question(Scale.PROPORTION), question(Scale.MEAN), question(Scale.RATIO), ECE])
+@pytest.mark.parametrize(
+    "asked", [question(Scale.PROPORTION), question(Scale.MEAN), question(Scale.RATIO), CALIBRATION]
+)
 @pytest.mark.parametrize("n", [12, 150])
 def test_the_order_of_the_units_changes_nothing(asked: Question, n: int) -> None:
     rng = np.random.default_rng(n)
@@ -395,7 +397,7 @@ def test_a_missing_metric_and_mismatched_units_are_refused() -> None:
         judge(Scale.MEAN, [1.0, np.nan], [1.0, 2.0])
     two = {"confidence": sample([0.5, 0.5]), "top1": sample([1.0])}
     with pytest.raises(PairingError, match="top1 and confidence"):
-        judge(ECE, two, two)
+        judge(CALIBRATION, two, two)
 
 
 def test_values_that_do_not_fit_the_scale_are_refused() -> None:
@@ -481,4 +483,43 @@ def test_recipes_on_other_units_or_other_scales_are_refused() -> None:
             question(Scale.MEAN), recipe(0, 3, 0, 50), recipe(0, 3, 1, 60), level=0.95, margin=0.01, seed=0
         )
     with pytest.raises(StatisticsError, match="means and proportions"):
-        compare_across_seeds(ECE, recipe(0, 3, 0), recipe(0, 3, 1), level=0.95, margin=0.01, seed=0)
+        compare_across_seeds(CALIBRATION, recipe(0, 3, 0), recipe(0, 3, 1), level=0.95, margin=0.01, seed=0)
+
+
+# Calibration.
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_of_contenders_that_are_equally_calibrated_the_difference_is_covered(n: int) -> None:
+    """Both are right as often as they say; a bootstrap of the ECE adds noise that was never there once more."""
+    wrong = covered = 0
+    for i in range(150):
+        found = judge(CALIBRATION, calibrated(n, 2 * i, 0.0), calibrated(n, 2 * i + 1, 0.0), margin=0.0)
+        assert found.effect is not None
+        covered += found.effect.low <= 0 <= found.effect.high
+        wrong += found.verdict in (Verdict.A_BETTER, Verdict.B_BETTER)
+    slack = 3 * np.sqrt(0.05 * 0.95 / 150)
+    assert covered / 150 >= 0.95 - slack
+    assert wrong / 150 <= 0.05 + slack
+
+
+def test_a_gap_in_calibration_is_covered() -> None:
+    """One is right as often as it says, the other 10 points less often: the square is 0.01."""
+    covered = 0
+    for i in range(150):
+        found = judge(CALIBRATION, calibrated(500, 2 * i, 0.0), calibrated(500, 2 * i + 1, 0.1))
+        assert found.effect is not None
+        covered += found.effect.low <= 0.01 <= found.effect.high
+    assert covered / 150 >= 0.95 - 3 * np.sqrt(0.05 * 0.95 / 150)
+
+
+def test_what_is_only_described_has_no_interval_and_no_verdict() -> None:
+    ece = question(
+        *(Scale.AGGREGATE, Direction.LOWER),
+        estimator="expected_calibration_error",
+        inputs=("confidence", "top1"),
+    )
+    found = judge(ece, calibrated(3000, 0, 0.0), calibrated(3000, 1, 0.15))
+    assert found.value_b == pytest.approx(0.15, abs=0.02)
+    assert (found.effect, found.verdict, found.further_units) == (None, Verdict.UNDECIDED, None)
+    assert "bias" in found.method

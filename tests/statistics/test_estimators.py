@@ -105,9 +105,9 @@ def test_the_difference_of_two_is_that_of_each_alone(name: str) -> None:
 def test_the_difference_of_two_refuses_what_each_alone_refuses() -> None:
     good, bad = drawn(20, 0), {"confidence": np.full(20, 1.5), "top1": np.ones(20)}
     with pytest.raises(StatisticsError, match="must lie in"):
-        difference_of(expected_calibration_error, good, bad)
+        difference_of(debiased_squared_calibration_error, good, bad)
     with pytest.raises(StatisticsError, match="same units"):
-        difference_of(expected_calibration_error, good, {**good, "confidence": np.ones(3)})
+        difference_of(debiased_squared_calibration_error, good, {**good, "confidence": np.ones(3)})
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:

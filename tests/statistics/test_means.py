@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import ttest_rel
 
 from netversus.errors import StatisticsError
-from netversus.statistics.means import paired_bootstrap, paired_t, rule_of_three, t_is_safe
+from netversus.statistics.means import bounded_bootstrap, mean_test, paired_bootstrap, paired_t, t_is_safe
+from netversus.statistics.proportions import clopper_pearson
 
 
 @pytest.mark.parametrize("n", [2, 5, 50, 5000])
@@ -53,6 +54,50 @@ def test_cochrans_rule_trusts_t_for_normal_and_not_for_heavy_tails() -> None:
     assert not t_is_safe(rng.pareto(1.2, size=100))
 
 
-def test_the_rule_of_three_is_about_three_over_n() -> None:
-    assert rule_of_three(1000, 0.95) == pytest.approx(3 / 1000, rel=0.01)
-    assert rule_of_three(1, 0.95) == pytest.approx(0.95)
+def test_of_zeros_and_ones_the_bounded_bootstrap_is_clopper_and_pearson_s_interval() -> None:
+    values = np.repeat([1.0, 0.0], [3, 97])
+    found, exact = bounded_bootstrap(values, 0.95, bounds=(0, 1), seed=0).effect, clopper_pearson(3, 100, 0.95)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), rel=0.06)  # of 2,000 draws
+
+
+@pytest.mark.parametrize("gains", [1, 2, 6])
+def test_gains_that_no_loss_opposes_have_the_p_of_a_sign_test(gains: int) -> None:
+    """An ordinary bootstrap is certain of a single unit: each of its draws is above zero."""
+    values = np.repeat([1.0, 0.0], [gains, 400 - gains])
+    found = bounded_bootstrap(values, 0.95, bounds=(-1, 1), seed=0)
+    assert found.p_value == pytest.approx(2.0 ** (1 - gains), rel=0.25)
+    assert paired_bootstrap(values, 0.95, seed=0).p_value < 0.002
+    mirrored = bounded_bootstrap(-values, 0.95, bounds=(-1, 1), seed=0)
+    assert (mirrored.effect.low, mirrored.p_value) == pytest.approx((-found.effect.high, found.p_value))
+
+
+@pytest.mark.parametrize("expected", [1.5, 3.67])
+def test_the_interval_of_rare_units_misses_them_on_neither_side_too_often(expected: float) -> None:
+    """Of 60 units so many differ on average; 3.67 is just where seeing none has a chance of 2.5 %."""
+    rng = np.random.default_rng(int(100 * expected))
+    runs, n, above, below = 300, 60, 0, 0
+    for i in range(runs):
+        values = (rng.random(n) < expected / n) * rng.choice([0.5, 1.0], n)
+        if np.ptp(values) == 0:
+            continue  # `netversus.statistics.constant`
+        found = mean_test(values, 0.95, bounds=(0.0, 1.0), seed=i).effect
+        below += found.high < 0.75 * expected / n
+        above += found.low > 0.75 * expected / n
+    most = 0.025 + 3 * np.sqrt(0.025 * 0.975 / runs)
+    assert max(above, below) / runs <= most
+
+
+def test_the_method_fits_the_values() -> None:
+    rng = np.random.default_rng(0)
+    methods = [
+        mean_test(values, 0.95, bounds=bounds, seed=0).method
+        for values, bounds in (
+            (rng.normal(size=10), None),
+            (rng.normal(size=100), None),
+            (rng.pareto(1.2, size=100), None),
+            (np.arange(100) == 0, (0.0, 1.0)),
+        )
+    ]
+    assert methods[:2] == ["paired t", "paired t"]
+    assert methods[2].startswith("paired Bayesian bootstrap, ")
+    assert methods[3].startswith("paired Bayesian bootstrap with a unit at either bound, ")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netversus.errors import PairingError, StatisticsError
-from netversus.statistics.pairing import Sample, cluster_means, pair, vector
+from netversus.statistics.pairing import Sample, pair, vector
 
 
 def sample(units: str, values: list[float]) -> Sample:
@@ -55,17 +55,6 @@ def test_no_units_at_all_are_refused() -> None:
 def test_values_that_do_not_match_the_units_are_refused() -> None:
     with pytest.raises(PairingError, match="2 units and shape"):
         pair(sample("ab", [0]), sample("ab", [0, 0]))
-
-
-def test_cluster_means_average_the_crops_of_each_image() -> None:
-    means = cluster_means(sample("abcd", [1, 2, 3, 10]), {"a": "x", "b": "y", "c": "x", "d": "x"})
-    assert tuple(means.units) == ("x", "y")
-    assert means.values.tolist() == pytest.approx([14 / 3, 2])
-
-
-def test_a_unit_without_a_cluster_is_refused() -> None:
-    with pytest.raises(PairingError, match=r"1 unit \(b\) have none"):
-        cluster_means(sample("ab", [1, 2]), {"a": "x"})
 
 
 @pytest.mark.parametrize("values", [[], [[1.0]], [np.nan], 3.0])

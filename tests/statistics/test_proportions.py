@@ -16,10 +16,8 @@ from netversus.errors import StatisticsError
 from netversus.statistics.proportions import (
     Table,
     above_chance,
-    mcnemar_chi2,
     mcnemar_exact,
     mcnemar_mid_p,
-    newcombe,
     tabulate,
     tango,
 )
@@ -30,19 +28,11 @@ counts = st.integers(0, 300)
 def test_the_textbook_table_gives_the_textbook_values() -> None:
     assert mcnemar_exact(2, 9) == pytest.approx(0.0654297, abs=1e-7)
     assert mcnemar_mid_p(2, 9) == pytest.approx(0.0385742, abs=1e-7)
-    assert mcnemar_chi2(2, 9)[0] == pytest.approx(49 / 11)
-    assert mcnemar_chi2(2, 9, corrected=True)[0] == pytest.approx(36 / 11)
-
-
-def test_the_larger_table_gives_the_published_values() -> None:
-    assert mcnemar_chi2(18, 33) == pytest.approx((4.4118, 0.03569), abs=5e-5)
-    assert mcnemar_chi2(18, 33, corrected=True) == pytest.approx((3.8431, 0.04995), abs=5e-5)
 
 
 @pytest.mark.parametrize("k", [0, 1, 7, 400])
 def test_as_many_either_way_gives_p_of_one(k: int) -> None:
     assert [mcnemar_exact(k, k), mcnemar_mid_p(k, k)] == pytest.approx([1, 1])
-    assert mcnemar_chi2(k, k) == (0, 1)
 
 
 @given(counts, counts)
@@ -51,11 +41,6 @@ def test_mcnemar_agrees_with_statsmodels(b: int, c: int) -> None:
         return
     table = [[5, c], [b, 5]]
     assert mcnemar_exact(b, c) == pytest.approx(sm_mcnemar(table, exact=True).pvalue, abs=1e-12)
-    for corrected in (False, True):
-        peer = sm_mcnemar(table, exact=False, correction=corrected)
-        if corrected and b == c:
-            continue  # statsmodels squares |b - c| - 1 = -1; a correction must not create evidence
-        assert mcnemar_chi2(b, c, corrected=corrected) == pytest.approx((peer.statistic, peer.pvalue), abs=1e-9)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -111,35 +96,13 @@ def test_tango_reaches_the_edge_when_all_units_favour_one() -> None:
     assert 0 < effect.low < 1
 
 
-def test_newcombe_gives_his_published_example() -> None:
-    # Newcombe 1998, table II, method 10: cells 36, 12, 2, 0: 0.2000 with 0.0569 to 0.3404.
-    effect = newcombe(Table(36, 12, 2, 0), 0.95)
-    assert (effect.estimate, effect.low, effect.high) == pytest.approx((0.2, 0.0569, 0.3404), abs=5e-5)
-
-
-@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
-def test_intervals_mirror_when_the_contenders_are_exchanged(both: int, b: int, c: int, neither: int) -> None:
-    n = both + b + c + neither
+@given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 120))
+def test_intervals_mirror_when_the_contenders_are_exchanged(b: int, c: int, ties: int) -> None:
+    n = b + c + ties
     if n == 0:
         return
     there, back = tango(b, c, n, 0.9), tango(c, b, n, 0.9)
     assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
-    there, back = newcombe(Table(both, b, c, neither), 0.9), newcombe(Table(both, c, b, neither), 0.9)
-    assert (there.low, there.high) == pytest.approx((-back.high, -back.low), abs=1e-12)
-
-
-@pytest.mark.parametrize("right_by_both", [0.05, 0.6])
-@pytest.mark.parametrize(("psi", "gap"), [(0.2, 0.0), (0.3, 0.15)])
-def test_newcombe_covers_the_truth_at_least_nearly_as_often_as_it_says(
-    psi: float, gap: float, right_by_both: float
-) -> None:
-    n, runs = 80, 1500
-    cells = [right_by_both, (psi + gap) / 2, (psi - gap) / 2, 1 - psi - right_by_both]
-    drawn = np.random.default_rng(0).multinomial(n, cells, size=runs).tolist()
-    found = [newcombe(Table(*row), 0.95) for row in drawn]
-    covered = np.mean([effect.low <= gap <= effect.high for effect in found])
-    # conservative by its continuity correction (Newcombe 1998, table III), never far below
-    assert 0.95 - 3 * sqrt(0.05 * 0.95 / runs) - 0.01 < covered < 0.99
 
 
 @pytest.mark.parametrize(("psi", "gap", "n"), [(0.12, 0.0124, 1000), (0.1, 0.0, 200), (0.3, 0.15, 60)])

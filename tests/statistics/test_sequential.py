@@ -21,7 +21,6 @@ from netversus.statistics.sequential import (
     log_sign_e,
     normal_mixture_bound,
     normal_mixture_rho,
-    obrien_fleming,
 )
 
 SIGNS = np.array([-1, 0, 1])
@@ -288,17 +287,6 @@ def test_the_asymptotic_sequence_covers_skewed_values_at_all_looks() -> None:
     assert (effect.high - effect.low) / 2 == pytest.approx(values[0].std(ddof=1) * bound[-1] / 4000)
 
 
-@pytest.mark.parametrize(("looks", "c"), [(1, 1.960), (2, 1.977), (3, 2.004), (5, 2.040), (10, 2.087)])
-def test_obrien_flemings_constants(looks: int, c: float) -> None:
-    assert obrien_fleming(looks) == pytest.approx(c, abs=6e-4)
-
-
-def test_obrien_fleming_keeps_its_level_in_simulation() -> None:
-    walk = np.cumsum(np.random.default_rng(0).normal(size=(20_000, 10)), axis=1)
-    missed = (np.abs(walk) >= obrien_fleming(10) * np.sqrt(10)).any(axis=1).mean()
-    assert missed == pytest.approx(0.05, abs=3 * np.sqrt(0.05 * 0.95 / 20_000))
-
-
 @pytest.mark.parametrize(
     "call",
     [
@@ -314,7 +302,6 @@ def test_obrien_fleming_keeps_its_level_in_simulation() -> None:
         lambda: SequentialComparison(margin=0.1).observe([2.0]),
         lambda: SequentialComparison(margin=0.1, prior=-1.0),
         lambda: SequentialComparison(margin=0.1).interval(),
-        lambda: obrien_fleming(0),
         lambda: normal_mixture_rho(0, 0.05),
     ],
 )

@@ -63,6 +63,11 @@ class ReadOnlyFiles(LocalFiles):
         """Refused."""
         raise RunFolderError(f"{self.place}/{name} is only looked at, not written")
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Refused."""
+        self.write(name, content)
+        return False
+
     def scratch(self) -> Path:
         """Refused: it would be made."""
         raise RunFolderError(f"{self.place} is only looked at, not written")

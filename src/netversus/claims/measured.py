@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf, isfinite
-
-from scipy.stats import binomtest
 
 from netversus.claims.records import (
     Binding,
@@ -21,8 +19,13 @@ from netversus.claims.records import (
 )
 from netversus.claims.subjects import means
 from netversus.errors import OptionError
-from netversus.messages import noted
+from netversus.messages import noted, template
 from netversus.records import DataCard, Direction, Effect, Finding, Scale, Verdict
+from netversus.statistics import comparison
+from netversus.statistics.permutation import units_needed
+from netversus.statistics.proportions import clopper_pearson
+
+TOO_FEW = template("too few units for an interval at this level")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,12 @@ class _Number:
     judged: Effect | None
     exact: bool = False
     reason: str = ""
+
+
+def why_none(method: str) -> str:
+    """Why there is no interval, by the method that gave none: it says so, else the units were too few for it."""
+    said = method.startswith("none: ") and method != comparison.TOO_FEW
+    return method if said else TOO_FEW
 
 
 def measured_evidence(claim: Claim, binding: Binding, measured: Measured) -> Iterator[Evidence]:
@@ -134,16 +143,40 @@ def _verdict(binding: Binding, finding: Finding, number: _Number) -> tuple[Claim
     if number.judged is None:
         return ClaimVerdict.UNDECIDED, number.reason
     verdict = binding.region.judge(number.judged.low, number.judged.high)
-    if _rests_on_a_difference(binding, verdict) and not number.exact and finding.verdict is Verdict.UNDECIDED:
-        return ClaimVerdict.UNDECIDED, noted("the test that goes with the interval does not reject at its level")
-    return verdict, number.reason
+    if verdict is ClaimVerdict.UNDECIDED or number.exact or binding.comparison.kind is Kind.VALUE:
+        return verdict, number.reason
+    doubt = _doubt(binding, finding, number.judged, verdict)
+    return (ClaimVerdict.UNDECIDED, doubt) if doubt else (verdict, number.reason)
 
 
-def _rests_on_a_difference(binding: Binding, verdict: ClaimVerdict) -> bool:
-    """Whether the verdict says that one of the two is better: with few units an interval alone is too sure of that."""
-    if binding.comparison.kind is not Kind.BETTER or verdict is ClaimVerdict.UNDECIDED:
-        return False
-    return verdict is ClaimVerdict.SUPPORTED or not binding.region.low
+def _doubt(binding: Binding, finding: Finding, judged: Effect, verdict: ClaimVerdict) -> str:
+    """Why an interval that would decide is not believed: with few units it alone is too sure of itself, and to be
+    practically the same is not to be better. Empty where it is."""
+    if finding.e_value is None and finding.n < units_needed(1 - judged.level):
+        return TOO_FEW
+    if binding.comparison.kind is Kind.BETTER and not binding.region.low and _practically_the_same(finding):
+        return noted("they are practically the same, and the claim does not say by how much")
+    unproven = finding.p_raw is not None and finding.p_raw > 1 - judged.level
+    if (unproven or finding.verdict is Verdict.UNDECIDED) and _rests_on_a_difference(binding, judged, verdict):
+        return noted("the test that goes with the interval does not reject at its level")
+    return ""
+
+
+def _practically_the_same(finding: Finding) -> bool:
+    """Whether the whole interval lies within the margin, of what is only described too."""
+    if finding.verdict is not Verdict.DESCRIBED or finding.effect is None:
+        return finding.verdict is Verdict.EQUIVALENT
+    low, high, margin = finding.effect.low, finding.effect.high, finding.margin
+    if finding.scale is Scale.RATIO:
+        return 1 / (1 + margin) <= low and high <= 1 + margin
+    return -margin <= low and high <= margin
+
+
+def _rests_on_a_difference(binding: Binding, judged: Effect, verdict: ClaimVerdict) -> bool:
+    """Whether the verdict would be another one if the two might also be alike."""
+    alike = 1.0 if binding.comparison.kind is Kind.RATIO else 0.0
+    believed = binding.region.judge(min(judged.low, alike), max(judged.high, alike))
+    return believed is not verdict or binding.region.open
 
 
 def _compared(claim: Claim, binding: Binding, finding: Finding, *, forward: bool) -> _Number:
@@ -161,7 +194,7 @@ def _compared(claim: Claim, binding: Binding, finding: Finding, *, forward: bool
         value = of / against if as_ratio else of - against
         shown = Effect(value, value, value, 1.0)
     elif finding.effect is None:
-        return _Number(None, None, reason=noted("too few units for an interval at this level"))
+        return _Number(None, None, reason=why_none(finding.method))
     else:
         shown = finding.effect if forward else _turned(finding.effect, as_ratio=as_ratio)
     judged = _gain(shown, finding, as_ratio=as_ratio) if kind is Kind.BETTER else shown
@@ -227,5 +260,5 @@ def _proportion(finding: Finding, value: float, level: float) -> Level:
         return Level(value, None, "", reason)
     if finding.scale is not Scale.PROPORTION or finding.scope != "checkpoints" or not isfinite(value):
         return Level(value, None, "", noted("the findings alone hold no interval of a single level"))
-    ends = binomtest(round(value * finding.n), finding.n).proportion_ci(level, method="exact")
-    return Level(value, Effect(value, float(ends.low), float(ends.high), level), "Clopper-Pearson")
+    interval = clopper_pearson(round(value * finding.n), finding.n, level)
+    return Level(value, replace(interval, estimate=value), "Clopper-Pearson")

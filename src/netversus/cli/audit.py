@@ -57,9 +57,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _audit(
-    run: Annotated[str, typer.Option(metavar="RUN", help="The run folder, or its address in an object store.")],
+    place: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="The run folder, or its address in an object store.")
+    ] = None,
     claims: Annotated[
-        Path | None, typer.Argument(metavar="[CLAIMS.toml]", help="Your claims. Default: the built-in article's.")
+        Path | None, typer.Argument(metavar="CLAIMS.toml", help="Your claims. Default: the built-in article's.")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="RUN", help="The same as RUN; CLAIMS.toml is then the only word.")
     ] = None,
     out: Annotated[list[Path] | None, typer.Option(help="Where to: .md or .json; may be repeated.")] = None,
     figures: Annotated[
@@ -85,9 +90,10 @@ def _audit(
     targets = [_checked(target) for target in out or []]
     from netversus.analyse import analyse
 
-    store = RunStore.open(run)
+    named, criteria = _named(place, claims, run)
+    store = RunStore.open(named)
     findings = analyse(store)
-    chosen = _claims(claims, store)
+    chosen = _claims(criteria, store)
     measured = measured_by(store, findings, chosen, data_is or ())
     cited = (*published_figures(), *(figure for path in figures or [] for figure in read_figures(path)))
     with speaking(lang):
@@ -98,6 +104,21 @@ def _audit(
             _write(target, _content(target, store.name, judgements, measured, faq=faq))
             print(target)
     return _code(judgements, gate)
+
+
+def _named(place: str | None, claims: Path | None, run: str | None) -> tuple[str, Path | None]:
+    """The run and the file of claims: where --run names the run, the only word is the file.
+
+    Raises:
+        OptionError: no run is named, or two are.
+    """
+    if run is None:
+        if place is None:
+            raise OptionError("name a run to hold claims against", hint="netversus audit RUN [CLAIMS.toml]")
+        return place, claims
+    if claims is not None:
+        raise OptionError(f"{place} and --run {run} both name a run", hint="leave out one of the two")
+    return run, Path(place) if place else None
 
 
 def _checked(target: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +15,13 @@ from netversus.cli.planned import print_plan
 from netversus.cli.progress import listener_for
 from netversus.cli.study_options import help_lines, split_study_options
 from netversus.cli.terminal import console, run_command, table
-from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, OptionError
+from netversus.decide.amounts import Ask, parse_amount
+from netversus.errors import EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, OptionError, UsageError, nearest
 from netversus.execute.executor import Placement, placement
 from netversus.messages import catalogue, say, speaking
 from netversus.report import build_view
 from netversus.request import Request, make_request, read_toml
+from netversus.studies import find_studies
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -33,18 +35,23 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def parse_margins(pairs: Sequence[str]) -> dict[str, float]:
-    """The margins of "study.metric=value" pairs.
+    """The margins of "study.metric=amount" pairs, a bare number being in the unit in which the metric is stored.
 
     Raises:
-        OptionError: a pair is of another form.
+        OptionError: a pair is of another form, names no question, or an amount that its question cannot have.
     """
+    known = {f"{study.name}.{each.metric}": each for study in find_studies().values() for each in study.questions}
     margins = {}
     for pair in pairs:
-        name, _, value = pair.partition("=")
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise OptionError(f"--margin must be study.metric=amount, such as accuracy.top1=1%, got {pair!r}")
+        if name not in known:
+            raise OptionError(f"--margin {pair}: there is no question {name!r}", hint=nearest(name, known))
         try:
-            margins[name] = float(value)
-        except ValueError:
-            raise OptionError(f"--margin must be study.metric=number, got {pair!r}") from None
+            margins[name] = parse_amount(text, Ask(known[name], "margin"))
+        except ValueError as error:
+            raise OptionError(f"--margin {pair}: {error}") from None
     return margins
 
 
@@ -66,7 +73,12 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         seed: Annotated[int | None, typer.Option(help="Seed from which all others derive.")] = None,
         repeats: Annotated[int | None, typer.Option(help="Training seeds.")] = None,
         level: Annotated[float | None, typer.Option(help="Confidence level, 0.95 by default.")] = None,
-        margin: Annotated[list[str] | None, typer.Option(help="study.metric=number; may be repeated.")] = None,
+        margin: Annotated[
+            list[str] | None,
+            typer.Option(
+                help="The least difference that matters: accuracy.top1=1%, speed.latency=5%; may be repeated."
+            ),
+        ] = None,
         device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
         engine: Annotated[
             str | None, typer.Option(help="How networks are run: auto, or a name from: netversus list engines.")
@@ -96,15 +108,13 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         on: Annotated[
             str, typer.Option(help="local-cluster, tcp://scheduler:8786, a scheduler file .json, slurm or pbs.")
         ] = "",
-        lang: Annotated[str, typer.Option(help="Language of verdicts and report: en, or zh for Chinese.")] = "en",
+        lang: Annotated[str, typer.Option(help="Language of what is shown and of the report: en, or zh for Chinese.")] = "en",
         open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser at the end.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     ) -> int:
         """Compare two or more contenders on the same images, and say which is better and how sure we are."""
         screen = console()
         catalogue(lang)  # one that does not exist is refused before anything slow happens
-        if resume is not None:
-            return _watched(screen, None, resume, placement(on, workers), lang, open_report)
         given = {
             "contenders": tuple(contenders) if contenders else None,
             "data": data,
@@ -124,21 +134,40 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
             "strict": strict or None,
         }
         flags = {key: value for key, value in given.items() if value is not None}
+        if resume is not None:
+            files = [name for name, value in (("config", config), ("out", out)) if value is not None]
+            _refuse_another_plan([*flags, *files], options)
+            return _watched(screen, None, resume, placement(on, workers), lang, open_report)
         values = (read_toml(config) if config else {}) | flags
         request = make_request(values | {"options": merged(values.get("options", {}), options)})
         if dry_run:
-            print_plan(screen, prepare(request).nominal_plan())
+            plan = prepare(request).nominal_plan()
+            with speaking(lang):
+                print_plan(screen, plan)
             return EXIT_OK
         return _watched(screen, request, out, placement(on, workers), lang, open_report)
 
     return compare
 
 
+def _refuse_another_plan(flags: Sequence[str], options: Mapping[str, Mapping[str, Any]]) -> None:
+    """What a run measures was planned before its data were seen; a resume does not change it unsaid."""
+    words = {"studies": "study", "margins": "margin"}
+    given = [f"--{words.get(name, name).replace('_', '-')}" for name in flags if name != "contenders"]
+    given += [f"--{study}.{name}" for study, values in options.items() for name in values]
+    given += ["contenders"] if "contenders" in flags else []
+    if given:
+        raise UsageError(
+            f"--resume goes on with the plan that the run has, and takes no {', '.join(given)}",
+            hint="leave that out; to measure more into the same run, compare anew with --out naming its folder",
+        )
+
+
 def _watched(
     screen: Console, request: Request | None, path: str | None, place: Placement, lang: str, open_report: bool
 ) -> int:
     """Run or resume under a listener; end with the verdicts and where the report lies."""
-    with listener_for(screen) as listener:
+    with listener_for(screen, lang) as listener:
         try:
             if request is None:
                 assert path is not None
@@ -146,25 +175,32 @@ def _watched(
             else:
                 run = start(request, out=path, place=place, listener=listener)
         except KeyboardInterrupt:
-            how = f"go on with: netversus compare --resume {listener.place}" if listener.place else "nothing was run"
-            screen.print(f"interrupted; {how}", markup=False)
+            with speaking(lang):
+                screen.print(_interrupted(listener.place), markup=False)
             return EXIT_INTERRUPTED
+    report = run.report(lang=lang)
     with speaking(lang):
         _print_verdicts(screen, run)
-    report = run.report(lang=lang)
-    screen.print(f"report: {report}", markup=False)
-    if open_report:
-        _open(screen, report)
-    if not run.complete:
-        screen.print(f"incomplete: retry what failed with: netversus compare --resume {run.place}", markup=False)
-        return EXIT_INCOMPLETE
-    return EXIT_OK
+        screen.print(say("report: {place}", place=report), markup=False)
+        if open_report:
+            _open(screen, report)
+        if not run.complete:
+            told = say("incomplete: retry what failed with: netversus compare --resume {place}", place=run.place)
+            screen.print(told, markup=False)
+    return EXIT_OK if run.complete else EXIT_INCOMPLETE
+
+
+def _interrupted(place: str | None) -> str:
+    """What is said of a run that was stopped, if it came to be one."""
+    if place is None:
+        return say("interrupted; nothing was run")
+    return say("interrupted; go on with: netversus compare --resume {place}", place=place)
 
 
 def _open(screen: Console, report: Path | str) -> None:
     """A report in an object store has no address that a browser knows."""
     if not isinstance(report, Path) or not webbrowser.open(report.absolute().as_uri()):
-        screen.print("no browser could be opened on it here", markup=False)
+        screen.print(say("no browser could be opened on it here"), markup=False)
 
 
 def _print_verdicts(screen: Console, run: Run) -> None:

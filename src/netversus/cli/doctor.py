@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, requires
 
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_OK
 from netversus.provenance import PACKAGES, installed, this_machine
 
-EXTRAS = {
-    "hf": ("transformers", "datasets"),
-    "onnx": ("onnx", "onnxruntime", "onnxscript"),
-    "openvino": ("openvino",),
-    "jpeg": ("simplejpeg",),
-    "cluster": ("distributed",),
-    "cloud": ("fsspec", "s3fs", "gcsfs"),
-}
+_OF_AN_EXTRA = re.compile(r"([\w.-]+)[^;]*;.*\bextra == ['\"]([\w.-]+)['\"]")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -40,10 +34,23 @@ def _doctor() -> int:
 
 
 def _extras() -> Iterator[tuple[str, str]]:
-    for extra, packages in EXTRAS.items():
-        missing = [package for package in packages if find_spec(package) is None]
+    for extra, packages in extras().items():
+        there = installed(packages)
+        missing = [package for package in packages if package not in there]
         state = f"missing {', '.join(missing)}: pip install 'netversus[{extra}]'" if missing else "installed"
         yield f"extra {extra}", state
+
+
+def extras() -> dict[str, list[str]]:
+    """The packages of each extra, as netversus was installed with them; nothing where it was not installed."""
+    try:
+        asked = requires("netversus") or []
+    except PackageNotFoundError:
+        return {}
+    found: dict[str, list[str]] = {}
+    for match in filter(None, map(_OF_AN_EXTRA.match, asked)):
+        found.setdefault(match[2], []).append(match[1])
+    return found
 
 
 def _switches() -> Iterator[tuple[str, str]]:

@@ -181,7 +181,7 @@ def _measure(screen: Console, place: str, first: _Measure, lang: str) -> None:
     from netversus.cli.progress import listener_for
 
     request = first.request(_plan_of(place))
-    with listener_for(screen) as listener:
+    with listener_for(screen, lang) as listener:
         run = start(request, out=place, listener=listener)
     report = run.report(lang=lang)
     with speaking(lang):

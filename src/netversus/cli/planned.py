@@ -7,46 +7,73 @@ from typing import Final
 
 from rich.console import Console
 
+from netversus.cli.progress import begun
 from netversus.cli.terminal import table
 from netversus.execute.passes import first_names
+from netversus.messages import clauses, in_a_row, say, template, told
 from netversus.plan import Plan
 from netversus.quantities import amount, duration
 from netversus.records import Cell, DataCard
 
 MOST_CELLS: Final = 40  # about a screen; more of them are summed up by study
+_WORD: Final = 10  # columns of the word at a line's beginning
 
 
 def print_plan(screen: Console, plan: Plan) -> None:
-    """The plan: who, on what, which cells, how long, how much memory and disk, what was cut."""
+    """The plan: who, on what, which cells, how long, how much memory and disk, what was cut; in the language in
+    force."""
     for card in plan.contenders:
-        screen.print(f"contender  {card.name}: {card.architecture}, weights {card.weights}", markup=False)
-    screen.print(f"data       {plan.data.name}: {_holds(plan.data)}", markup=False)
+        what = {"name": card.name, "architecture": card.architecture, "weights": card.weights}
+        _print(screen, say("contender"), say("{name}: {architecture}, weights {weights}", **what))
+    _print(screen, say("data"), say("{name}: {holds}", name=plan.data.name, holds=_holds(plan.data)))
+    columns = (say("study"), say("contenders"))
     if len(plan.cells) <= MOST_CELLS:
-        screen.print(table("Cells", ("study", "contenders", "seed", "estimated time"), _each(plan)))
+        screen.print(table(say("Cells"), (*columns, say("seed"), say("estimated time")), _each(plan)))
     else:
-        title = f"{len(plan.cells):,} cells"
-        screen.print(table(title, ("study", "contenders", "seeds", "cells", "estimated time"), _by_study(plan)))
+        title = say("{n} cells", n=f"{len(plan.cells):,}")
+        columns = (*columns, say("seeds"), say("cells"), say("estimated time"))
+        screen.print(table(title, columns, _by_study(plan)))
     for cut in plan.cuts:
-        screen.print(f"cut        {cut}", markup=False)
-    measured = all(rate.measured for rate in plan.rates.values())
-    how = "calibrated here" if measured else "for a nominal machine; a budget calibrates this one first"
-    screen.print(
-        f"in all     {duration(plan.cost.seconds)} ({how}), memory {amount(float(plan.cost.memory), 'bytes')}, "
-        f"disk {amount(float(plan.cost.disk), 'bytes')}",
-        markup=False,
+        _print(screen, say("cut"), told(cut))
+    _print(screen, say("in all"), _cost(plan))
+
+
+def _print(screen: Console, word: str, line: str) -> None:
+    screen.print(begun(word, line, _WORD), markup=False)
+
+
+def _cost(plan: Plan) -> str:
+    """What all of it takes, and how that is known."""
+    if all(rate.measured for rate in plan.rates.values()):
+        how = say("calibrated here")
+    else:
+        how = say("for a nominal machine; a budget calibrates this one first")
+    return say(
+        "{time} ({how}), memory {memory}, disk {disk}",
+        time=duration(plan.cost.seconds),
+        how=how,
+        memory=amount(float(plan.cost.memory), "bytes"),
+        disk=amount(float(plan.cost.disk), "bytes"),
     )
 
 
 def _holds(data: DataCard) -> str:
     """What the data hold: images, pictures with boxes, sequences; classes of the images, else of the boxes."""
-    kinds = (("images", data.splits), ("pictures with boxes", data.frames), ("sequences with tracks", data.sequences))
-    parts = [f"{', '.join(f'{n:,} {split}' for split, n in counts.items())} {kind}" for kind, counts in kinds if counts]
-    return "; ".join([*parts, f"{len(data.classes or data.box_classes)} classes"])
+    parts = [
+        say(kind, splits=in_a_row(f"{n:,} {split}" for split, n in counts.items()))
+        for kind, counts in (
+            (template("{splits} images"), data.splits),
+            (template("{splits} pictures with boxes"), data.frames),
+            (template("{splits} sequences with tracks"), data.sequences),
+        )
+        if counts
+    ]
+    return clauses([*parts, say("{n} classes", n=len(data.classes or data.box_classes))])
 
 
 def _each(plan: Plan) -> list[tuple[str, ...]]:
     """A row a cell."""
-    return [(cell.study, ", ".join(cell.contenders), str(cell.seed), _time([cell])) for cell in plan.cells]
+    return [(cell.study, in_a_row(cell.contenders), str(cell.seed), _time([cell])) for cell in plan.cells]
 
 
 def _by_study(plan: Plan) -> list[tuple[str, ...]]:
@@ -64,7 +91,7 @@ def _names(plan: Plan, cells: Sequence[Cell]) -> str:
     """Whose cells they are: all, or the first names and how many more."""
     names = list(dict.fromkeys(name for cell in cells for name in cell.contenders))
     if len(names) == len(plan.contenders):
-        return f"all {len(names)}"
+        return say("all {n}", n=len(names))
     return first_names(names)
 
 
@@ -72,12 +99,12 @@ def _span(numbers: Sequence[int]) -> str:
     """Seeds in a word: 3, 0 to 4, or as they are."""
     first, last = numbers[0], numbers[-1]
     if len(numbers) > 1 and last - first == len(numbers) - 1:
-        return f"{first} to {last}"
-    return ", ".join(str(number) for number in numbers)
+        return say("{first} to {last}", first=first, last=last)
+    return in_a_row(map(str, numbers))
 
 
 def _time(cells: Sequence[Cell]) -> str:
     """The estimate for cells that are run, or why they are not."""
     if cells[0].blocked:
-        return f"not run: {cells[0].blocked}"
+        return say("not run: {why}", why=told(cells[0].blocked))
     return duration(sum(cell.seconds or 0.0 for cell in cells))

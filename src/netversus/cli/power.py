@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from math import isfinite
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -48,6 +47,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _power(
+    place: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="A run to estimate disagreement or deviation from.")
+    ] = None,
     gap: Annotated[str | None, typer.Option(help="Gaps worth seeing, in points, such as 0.5,1,2. Default: 1.")] = None,
     unit: Annotated[str, typer.Option(help="What to count: images, seeds, sequences or blocks.")] = "images",
     disagreement: Annotated[
@@ -59,9 +61,7 @@ def _power(
         typer.Option(help="For seeds and sequences: standard deviations in points. For blocks: of the ratio, in %."),
     ] = None,
     ratio: Annotated[str | None, typer.Option(help="For blocks: ratios worth seeing. Default: 1.05.")] = None,
-    run: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Run folder to estimate disagreement or deviation from.")
-    ] = None,
+    run: Annotated[str | None, typer.Option(metavar="RUN", help="The same as RUN.")] = None,
     power: Annotated[float, typer.Option(help="Probability of seeing the gap.")] = POWER,
     level: Annotated[
         float | None, typer.Option(help="Confidence level. Default: 0.95, or what a run leaves each comparison.")
@@ -83,7 +83,7 @@ def _power(
         effects = [points / 100 for points in _numbers("gap", gap or GAP)]
     needed = [
         requirement(counted, effect, scatter, level=level, power=power, prior=stop_prior)
-        for scatter in _scatters(counted, disagreement or deviation, run)
+        for scatter in _scatters(counted, disagreement or deviation, _named(place, run))
         for effect in effects
     ]
     if as_json:
@@ -91,6 +91,17 @@ def _power(
     else:
         _print(counted, needed, power)
     return EXIT_OK
+
+
+def _named(place: str | None, run: str | None) -> str | None:
+    """The run, if one is named.
+
+    Raises:
+        OptionError: two are.
+    """
+    if place is not None and run is not None:
+        raise OptionError(f"{place} and --run {run} both name a run", hint="leave out one of the two")
+    return run if place is None else place
 
 
 def _unit(text: str) -> Unit:
@@ -120,18 +131,18 @@ def _numbers(flag: str, text: str) -> list[float]:
     return numbers
 
 
-def _scatters(unit: Unit, given: str | None, run: Path | None) -> Iterable[Scatter]:
+def _scatters(unit: Unit, given: str | None, run: str | None) -> Iterable[Scatter]:
     """How much the units differ: as given, as a run says, or for images as backbones typically do."""
     flag = "disagreement" if unit is Unit.IMAGES else "deviation"
     if given is not None and run is not None:
-        raise OptionError(f"--{flag} and --run both say how much {unit} differ", hint="leave out one of the two")
+        raise OptionError(f"--{flag} and a run both say how much {unit} differ", hint="leave out one of the two")
     if run is not None:
         return scatters_of(RunStore.open(run), unit)
     if given is None:
         if unit is not Unit.IMAGES:
             raise OptionError(
                 f"--unit {unit} needs --{flag}: how much they differ, in {'%' if unit is Unit.BLOCKS else 'points'}",
-                hint="or --run, to estimate it from what a run has stored",
+                hint="or a run, to estimate it from what is stored there",
             )
         return [Scatter(share) for share in DISAGREEMENTS]
     values = _numbers(flag, given)

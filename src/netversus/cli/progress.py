@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from netversus.execute.passes import Pass, first_names
-from netversus.messages import say, told
+from netversus.messages import say, speaking, told
 from netversus.plan import Plan
 from netversus.quantities import duration
 from netversus.records import Done, Failed, Outcome
@@ -21,9 +21,9 @@ LINE_EVERY_SECONDS = 15.0
 _WORD = 8  # columns of the word at a line's beginning
 
 
-def listener_for(console: Console) -> PlainListener | RichListener:
-    """The listener that suits where the output goes."""
-    return RichListener(console) if console.is_terminal else PlainListener(console)
+def listener_for(console: Console, lang: str = "en") -> PlainListener | RichListener:
+    """The listener that suits where the output goes, speaking `lang`."""
+    return RichListener(console, lang) if console.is_terminal else PlainListener(console, lang)
 
 
 def outcome_line(work: Pass, outcome: Outcome, seconds: float) -> str:
@@ -39,35 +39,56 @@ def outcome_line(work: Pass, outcome: Outcome, seconds: float) -> str:
     return begun(word, say("{study} of {names}: {what}", study=work.study, names=names, what=what))
 
 
-def begun(word: str, line: str) -> str:
+def begun(word: str, line: str, width: int = _WORD) -> str:
     """A line that begins with a word of its own column; an ideograph takes two places of a terminal."""
-    return f"{set_cell_size(word, max(_WORD, cell_len(word)))} {line}"
+    return f"{set_cell_size(word, max(width, cell_len(word)))} {line}"
+
+
+def _so_far(progress: Step, left: float) -> str:
+    """How far a pass is, and how many seconds are left."""
+    so_far = {
+        "done": f"{progress.done:,.0f}",
+        "total": f"{progress.total:,.0f}",
+        "share": f"{100 * progress.done / progress.total:.0f}",
+        "left": duration(left),
+    }
+    if not progress.what:
+        return say("{done} of {total} ({share} %), {left} left", **so_far)
+    return say("{done} of {total} {what} ({share} %), {left} left", what=told(progress.what), **so_far)
 
 
 class PlainListener:
-    """A line now and then, with the share done and the time left."""
+    """A line now and then, with the share done and the time left. It speaks its language line by line: what the run
+    stores meanwhile is English."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, lang: str = "en") -> None:
         self.console = console
+        self.lang = lang
         self.place: str | None = None
         self._begin = self._last = time.monotonic()
 
     def opened(self, place: str) -> None:
         """Remember where the run lies, to say so when it is interrupted."""
         self.place = place
-        self.console.print(f"run folder: {place}", markup=False)
+        with speaking(self.lang):
+            self._print(say("run folder: {place}", place=place))
 
     def planned(self, plan: Plan) -> None:
         """Say how long it will take."""
-        self.console.print(f"planned: {len(plan.cells)} cells, about {duration(plan.cost.seconds)}", markup=False)
-        for cut in plan.cuts:
-            self.console.print(f"cut to fit the budget: {cut}", markup=False)
+        with speaking(self.lang):
+            about = duration(plan.cost.seconds)
+            self._print(say("planned: {n} cells, about {time}", n=len(plan.cells), time=about))
+            for cut in plan.cuts:
+                self._print(say("cut to fit the budget: {cut}", cut=told(cut)))
 
     def started(self, work: Pass, number: int, of: int) -> None:
         """A pass begins."""
         self._begin = self._last = time.monotonic()
-        about = f", about {duration(work.seconds)}" if work.seconds else ""
-        self.console.print(f"[{number}/{of}] {work.label}{about}", markup=False)
+        with speaking(self.lang):
+            what = work.label
+            if work.seconds:
+                what = say("{what}, about {time}", what=what, time=duration(work.seconds))
+            self._print(f"[{number}/{of}] {what}")
 
     def progressed(self, work: Pass, progress: Step) -> None:  # noqa: ARG002
         """A line if the last one is a while ago."""
@@ -76,19 +97,20 @@ class PlainListener:
             return
         self._last = now
         left = (now - self._begin) * (progress.total - progress.done) / progress.done
-        share = 100 * progress.done / progress.total
-        what = f" {progress.what}" if progress.what else ""
-        self.console.print(
-            f"         {progress.done:,.0f} of {progress.total:,.0f}{what} ({share:.0f} %), {duration(left)} left",
-            markup=False,
-        )
+        with speaking(self.lang):
+            self._print(f"         {_so_far(progress, left)}")
 
     def ended(self, work: Pass, outcome: Outcome, seconds: float) -> None:
         """How a cell ended."""
-        self.console.print(outcome_line(work, outcome, seconds), markup=False)
+        with speaking(self.lang):
+            self._print(outcome_line(work, outcome, seconds))
 
     def noted(self, line: str) -> None:
         """A line for the reader."""
+        with speaking(self.lang):
+            self._print(told(line))
+
+    def _print(self, line: str) -> None:
         self.console.print(line, markup=False)
 
     def __enter__(self) -> Self:
@@ -101,8 +123,8 @@ class PlainListener:
 class RichListener(PlainListener):
     """The same lines above one live bar."""
 
-    def __init__(self, console: Console) -> None:
-        super().__init__(console)
+    def __init__(self, console: Console, lang: str = "en") -> None:
+        super().__init__(console, lang)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -124,7 +146,8 @@ class RichListener(PlainListener):
     def progressed(self, work: Pass, progress: Step) -> None:
         """The bar moves."""
         if self._task is not None:
-            description = f"{work.study} · {progress.what}" if progress.what else work.study
+            with speaking(self.lang):
+                description = f"{work.study} · {told(progress.what)}" if progress.what else work.study
             self._progress.update(self._task, completed=progress.done, total=progress.total, description=description)
 
     def __enter__(self) -> Self:

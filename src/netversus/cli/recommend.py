@@ -33,8 +33,8 @@ COLUMNS = (
 )
 EXPLAINED = template(
     "A step of quality is the question's practical margin, a step of cost is a halving (a doubling of throughput); a "
-    "weight says how much a step is worth. A lead is certain at {level} % confidence; probabilities rest on the "
-    "intervals' normal approximation."
+    "weight says how much a step is worth. A lead is certain at {level} % confidence; the uncertainties of several "
+    "questions are added, as if all of them went together; probabilities rest on the intervals' normal approximation."
 )
 
 
@@ -58,7 +58,8 @@ def _recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     lang: Annotated[str, typer.Option(help="Language of sentences: en, or zh for Chinese.")] = "en",
 ) -> int:
-    """Say which contender fits, how surely, and what would change that: exit 0 certain, 4 undecided, 3 none fits."""
+    """Say which contender fits, how surely, and what would change that: exit 0 certain, 4 undecided, 3 none
+    fits, 5 one was not measured."""
     catalogue(lang)  # one that does not exist is refused, also where only JSON is printed
     store = RunStore.open(run)
     plan = store.plan()

@@ -30,7 +30,8 @@ _UNITS: Mapping[str, Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What an amount is asked of: "value" (a level), "delta" (a difference) or "ratio" of a question."""
+    """What an amount is asked of: "value" (a level), "delta" (a difference) or "ratio" of a question, or its "margin":
+    the least difference that matters, of a question on ratios a share of the smaller one."""
 
     question: Question
     statistic: str = "value"
@@ -59,6 +60,8 @@ def units_of(ask: Ask) -> Mapping[str, float]:
     """The units that may follow a number, with what they multiply it by."""
     if ask.statistic == "ratio":
         return {"x": 1.0, "×": 1.0}
+    if ask.statistic == "margin" and ask.question.scale is Scale.RATIO:
+        return {"%": 0.01}
     unit = ask.question.unit
     return _UNITS.get(unit, {unit: 1.0} if unit else {})
 
@@ -66,6 +69,8 @@ def units_of(ask: Ask) -> Mapping[str, float]:
 def _refuse_impossible(number: float, text: str, ask: Ask) -> None:
     """A share above one is a percentage that lost its sign; a ratio, a time or a size is not negative."""
     question = ask.question
+    if ask.statistic == "margin" and number < 0:
+        raise ValueError(f"a margin is not negative, got {text!r}")
     if ask.statistic == "ratio" and number <= 0:
         raise ValueError(f"a ratio is above 0, got {text!r}")
     if question.scale is Scale.PROPORTION:

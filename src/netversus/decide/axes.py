@@ -10,10 +10,12 @@ difference that matters; a halving is the same whatever the unit. So with equal 
 half the latency. That is a convention, and the weights are there to say otherwise.
 
 Everything comes from findings: estimates and intervals of pairs, at the levels that hold together over the whole run. A
-standard deviation is the interval's width over twice its normal quantile (the interval's normal approximation). Where
-all pairs were compared, each contender's place is the least-squares fit to their differences; where only a baseline was
-compared with each other one, a pair's difference is that of the two with the baseline, and their variances are added,
-which is too much where they are positively correlated, as those of one baseline are.
+standard deviation is the interval's width over twice its normal quantile (the interval's normal approximation); where
+the interval leaves out "no difference" and the test that goes with it does not, it is the one under which the estimate
+has the test's p, so that nothing is surer here than the run's own verdicts are. Where all pairs were compared, each
+contender's place is the least-squares fit to their differences; where only a baseline was compared with each other one,
+a pair's difference is that of the two with the baseline, and their variances are added, which is too much where they
+are positively correlated, as those of one baseline are.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from dataclasses import dataclass
 from math import inf, isfinite, log2
 
 import numpy as np
-from scipy.stats import norm
 
 from netversus.decide.levels import Level
 from netversus.records import Direction, Finding, Question, Role, Scale
+from netversus.statistics.distributions import norm
+from netversus.statistics.permutation import smallest_p
 
 HALVING, MARGIN = "halving", "margin"
 
@@ -136,7 +139,21 @@ def _gain(question: Question, finding: Finding, step: str) -> Gain | None:
         return None
     low, mean, high = sorted(sign * end for end in ends)
     spread = (high - low) / (2 * float(norm.isf((1 - effect.level) / 2)))
-    return Gain(mean, low, high, spread)
+    return _as_tested(Gain(mean, low, high, spread), finding, effect.level)
+
+
+def _as_tested(gain: Gain, finding: Finding, level: float) -> Gain | None:
+    """A gain no surer than the test that goes with its interval, which with few units rejects less often, or cannot at
+    all: `statistics.comparison` decides nothing then. None where the test finds nothing at all."""
+    if finding.p_raw is None or gain.low <= 0 <= gain.high:
+        return gain
+    p = max(finding.p_raw, smallest_p(finding.n))
+    if p <= 1 - level:
+        return gain
+    if p >= 1:
+        return None
+    spread = max(gain.spread, abs(gain.mean) / float(norm.isf(p / 2)))
+    return Gain(gain.mean, min(gain.low, 0.0), max(gain.high, 0.0), spread)
 
 
 def _steps(end: float, step: str, margin: float) -> float:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import norm
-
 from netversus.decide.axes import Axis
 from netversus.decide.front import Sure
 from netversus.decide.priorities import Limit, Priorities
 from netversus.decide.utility import lead, utility
+from netversus.statistics.distributions import norm
 
 
 @dataclass(frozen=True)

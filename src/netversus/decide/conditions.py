@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from netversus.decide.amounts import Ask, parse_amount
-from netversus.decide.naming import find_question
+from netversus.decide.naming import find_limited
 from netversus.decide.verdicts import VERDICTS, WORDS
 from netversus.errors import OptionError, nearest
 from netversus.plan import Plan
@@ -101,7 +101,7 @@ def parse_condition(text: str, plan: Plan) -> Condition:
     _refuse_subject(text, parts)
     relation = _relation(text, operator)
     study, metric, statistic = parts
-    question = _within(text, 0, lambda: find_question(plan, study, metric))
+    question = _within(text, 0, lambda: find_limited(plan, study, metric))
     _refuse_statistic(text, study, question, statistic)
     try:
         threshold = parse_amount(rest, Ask(question, statistic))

@@ -6,9 +6,11 @@ The gate passes when every condition is met. That is an intersection-union test:
 shown at the gate's own level, and nothing is corrected, for a gate that passes wrongly passes a condition that is
 violated, whichever it is (Berger, Technometrics 24, 1982; Berger & Hsu, Statistical Science 11, 1996). The gate fails
 when any condition fails. That is a union, and each of k conditions has its own chance to fail wrongly, so that it fails
-only at the level 1 - (1 - level) / k (Bonferroni). The interval shown has one end of each kind: the end that could meet
-the condition at the gate's level, the end that could fail it at the wider one. Each end spends half of its error, as
-everywhere in netversus: at 95 % a gate passes wrongly at most 1 time in 40, and fails wrongly at most 1 time in 40.
+only at the level 1 - (1 - level) / k (Bonferroni). A verdict on a whole study is one of the k, and what it asks shares
+its part of the error. The interval shown has one end of each kind: the end that could meet the condition at the gate's
+level, the end that could fail it at the wider one; where the units are too few for the wider one, that end is infinite.
+Each end spends half of its error, as everywhere in netversus: at 95 % a gate passes wrongly at most 1 time in 40, and
+fails wrongly at most 1 time in 40.
 """
 
 from __future__ import annotations
@@ -16,13 +18,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import inf
 from time import perf_counter
 
 from netversus.analyse import compare_at
 from netversus.decide.conditions import Condition, Measured, OfStudy
 from netversus.decide.levels import level_of
 from netversus.decide.subject import Subject
-from netversus.decide.verdicts import VERDICTS
+from netversus.decide.verdicts import PASS, VERDICTS
 from netversus.errors import (
     EXIT_GATE_FAILED,
     EXIT_INCOMPLETE,
@@ -33,7 +36,7 @@ from netversus.errors import (
 from netversus.evidence import StudyEvidence
 from netversus.messages import in_a_row, say, template, told
 from netversus.records import Cell, ContenderCard, Done, Failed, Outcome, Question, Scale, Skipped
-from netversus.statistics.comparison import Comparison
+from netversus.statistics.comparison import TOO_FEW, Comparison
 from netversus.statistics.permutation import units_needed
 
 ONE_SIDED = template("the interval is on one side, but the test that goes with it does not reject")
@@ -61,7 +64,8 @@ class Judged:
     """One condition and what it came to.
 
     `estimate` is the number that the condition speaks of, in the metric's stored unit or as a ratio, `low` and `high`
-    its interval (the meeting end at the gate's level, the failing end at the wider one); all None where there are none.
+    its interval (the meeting end at the gate's level, the failing end at the wider one, infinite where too few units
+    bound it there); None where there are none.
     `reason` says why it is undecided or not measured, or what a study's verdict rests on, in the language in force.
     `seconds` is how long judging took.
     """
@@ -131,7 +135,8 @@ def judge(
         OptionError: a verdict was asked of studies that the run does not hold.
     """
     chancy = sum(_chance_enters(condition) for condition in conditions)
-    failing = 1 - (1 - subject.level) / max(1, chancy)
+    whole = subject.level if subject.failing_level is None else subject.failing_level
+    failing = 1 - (1 - whole) / max(1, chancy)
     bench = _Bench(subject, failing, evidence_of(subject) if evidence is None else evidence)
     judged = tuple(_timed(bench, condition) for condition in conditions)
     return Gate(subject.store.name, subject.candidate, subject.baseline, subject.level, failing, judged)
@@ -177,7 +182,11 @@ class _Bench:
         return _verdict(condition, meeting, failing, self.subject.level, self.failing)
 
     def _of_study(self, condition: OfStudy) -> Judged:
-        answer = VERDICTS[condition.study](self.subject)
+        """A study's verdict: what meets the condition is shown at the gate's level, what fails it at the wider one."""
+        passing, failing = self.subject.level, self.failing
+        if condition.word != PASS:
+            passing, failing = failing, passing
+        answer = VERDICTS[condition.study](replace(self.subject, level=passing, failing_level=failing))
         state = State.MET if answer.word == condition.word else State.FAILED if answer.word else State.UNDECIDED
         return Judged(condition, state, reason=answer.reason)
 
@@ -225,7 +234,7 @@ def _of_pair(question: Question, condition: Measured, compared: Comparison, leve
         estimate = compared.value_b / compared.value_a if condition.statistic == "ratio" else gap
         return _Seen(estimate, None, None, compared.n, compared.method)
     if compared.e_value is None and compared.n < units_needed(1 - level):
-        return _Seen(effect.estimate, None, None, compared.n, "none: too few units")
+        return _Seen(effect.estimate, None, None, compared.n, TOO_FEW)
     return _Seen(effect.estimate, effect.low, effect.high, compared.n, compared.method, compared.p_value)
 
 
@@ -242,17 +251,27 @@ def _of_fact(condition: Measured, compared: Comparison) -> _Seen:
 
 def _verdict(condition: Measured, meeting: _Seen, failing: _Seen, level: float, failing_level: float) -> Judged:
     """From the two intervals to a state."""
-    low, high = (meeting.low, failing.high) if condition.wants_more else (failing.low, meeting.high)
-    judged = Judged(condition, State.UNDECIDED, meeting.estimate, low, high, meeting.n, meeting.method)
-    if low is None or high is None:
-        return replace(judged, reason=say("{n} units are too few for an interval at this level", n=meeting.n))
-    near, far = (low, high) if condition.wants_more else (high, low)
+    judged = Judged(condition, State.UNDECIDED, meeting.estimate, n=meeting.n, method=meeting.method)
+    near, far = (meeting.low, failing.high) if condition.wants_more else (meeting.high, failing.low)
+    if near is None or (far is None and not condition.holds(near)):
+        return replace(judged, reason=_why_none(meeting))
+    if far is None:  # so few could fail nothing: the end lies beyond any threshold
+        far = inf if condition.wants_more else 0.0 if condition.statistic == "ratio" else -inf
+    low, high = (near, far) if condition.wants_more else (far, near)
+    judged = replace(judged, low=low, high=high)
     state = State.MET if condition.holds(near) else State.UNDECIDED if condition.holds(far) else State.FAILED
     seen, spent = (failing, failing_level) if state is State.FAILED else (meeting, level)
     if state is not State.UNDECIDED and not _test_agrees(condition, state, seen, spent):
         return replace(judged, reason=say(ONE_SIDED))
     reason = say("the threshold lies within the interval") if state is State.UNDECIDED else ""
     return replace(judged, state=state, reason=reason)
+
+
+def _why_none(seen: _Seen) -> str:
+    """Why there is no interval: what the method says, else that the units were too few for it."""
+    if seen.method.startswith("none: ") and seen.method != TOO_FEW:
+        return told(seen.method)
+    return say("{n} units are too few for an interval at this level", n=seen.n)
 
 
 def _test_agrees(condition: Measured, state: State, seen: _Seen, level: float) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netversus.errors import OptionError, nearest
 from netversus.plan import Plan
 from netversus.records import Question
+from netversus.statistics.estimators import WITHOUT_INTERVAL
 from netversus.studies import find_studies
 
 
@@ -23,6 +24,22 @@ def find_question(plan: Plan, study: str, metric: str) -> Question:
         hint = nearest(metric, questions) or f"it measures {', '.join(questions)}"
         raise OptionError(f"the study {study} has no metric {metric!r}", hint=hint)
     return questions[metric]
+
+
+def find_limited(plan: Plan, study: str, metric: str) -> Question:
+    """The same question where a limit is put on it. A number that has no interval whatever is measured can take none:
+    nothing could ever show that it is kept.
+
+    Raises:
+        OptionError: the run does not ask it, or it is such a one.
+    """
+    question = find_question(plan, study, metric)
+    if question.estimator in WITHOUT_INTERVAL:
+        judged = (q.metric for q in plan.questions[study] if q.judged and q.inputs == question.inputs)
+        instead = next((f"{study}.{name} is judged" for name in judged), "")
+        why = "its bias depends on the number of units, so that it has no interval"
+        raise OptionError(f"{study}.{metric} is only described: {why}", hint=instead)
+    return question
 
 
 def _hint_study(plan: Plan, study: str) -> str:

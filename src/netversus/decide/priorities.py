@@ -8,10 +8,11 @@ from math import isfinite
 
 from netversus.decide.amounts import Ask, parse_amount
 from netversus.decide.axes import Axis
-from netversus.decide.naming import find_question
+from netversus.decide.naming import find_limited, find_question
 from netversus.errors import OptionError
 from netversus.plan import Plan
 from netversus.records import Role
+from netversus.statistics.estimators import WITHOUT_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def parse_limits(plan: Plan, at_least: Sequence[str], at_most: Sequence[str]) ->
     limits = []
     for flag, text in asked:
         study, metric, value = _split(flag, text, "speed.latency_p95=20ms")
-        question = find_question(plan, study, metric)
+        question = find_limited(plan, study, metric)
         try:
             threshold = parse_amount(value, Ask(question))
         except ValueError as error:
@@ -87,7 +88,7 @@ def refuse_unweighable(axes: Iterable[Axis], weights: Mapping[str, float]) -> No
         if weight and not known[name].step:
             raise OptionError(
                 f"{name} cannot be weighed: it is described and not judged, or names no margin to count its steps in",
-                hint="a limit can be put on it",
+                hint="" if known[name].question.estimator in WITHOUT_INTERVAL else "a limit can be put on it",
             )
 
 

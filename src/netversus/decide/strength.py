@@ -7,11 +7,12 @@ than the study's standard one, or an attack that shows signs of having failed, h
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Text
-from netversus.messages import say
+from netversus.messages import say, sentences
 from netversus.plan import Plan
 from netversus.records import Cell
 from netversus.store import RunStore
@@ -25,7 +26,10 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 }
 """The attacks of which each leaves a part out that the others do not make up for: of the adversarial ones the standard
 set of AutoAttack (Croce & Hein 2020), which holds what FGSM and PGD find."""
-_COUNTS: Mapping[str, tuple[str, ...]] = {"adversarial": ("steps", "targets", "queries"), "privacy": ("shadows",)}
+_COUNTS: Mapping[str, tuple[str, ...]] = {
+    "adversarial": ("steps", "targets", "queries", "checks"),
+    "privacy": ("shadows",),
+}
 _SHARES: Mapping[str, tuple[str, ...]] = {"poisoning": ("rates",)}
 
 
@@ -66,14 +70,21 @@ def _cuts(store: RunStore, cells: list[Cell], study: str) -> Iterator[str]:
 
 
 def signs(evidence: StudyEvidence, contender: str) -> str:
-    """Why the adversarial attacks on a contender are not to be believed, in the language in force; empty where no
-    check struck."""
+    """Why the adversarial attacks on a contender are not to be believed, in the language in force, with any of the
+    training seeds; empty where no check struck."""
     card = next((card for card in evidence.contenders if card.name == contender), None)
     settings = protocol_of(evidence, contender)
     if card is None or settings is None:
         return ""
-    said = (exhibit.text for exhibit in doubts(evidence, [(card, settings)]) if isinstance(exhibit, Text))
-    return next(said, "")
+    shown = (exhibit for each in _by_seed(evidence) for exhibit in doubts(each, [(card, settings)]))
+    return sentences(*dict.fromkeys(exhibit.text for exhibit in shown if isinstance(exhibit, Text)))
+
+
+def _by_seed(evidence: StudyEvidence) -> Iterator[StudyEvidence]:
+    """The evidence of each seed alone."""
+    for seed in evidence.seeds:
+        cells = tuple(cell for cell in evidence.plan.cells if cell.seed == seed)
+        yield replace(evidence, plan=replace(evidence.plan, cells=cells))
 
 
 def protocol_of(evidence: StudyEvidence, contender: str) -> Protocol | None:

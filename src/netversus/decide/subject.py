@@ -12,7 +12,8 @@ from netversus.store import RunStore
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A run, and the two contenders that a gate speaks of, by name. `level` is the gate's confidence level.
-    `thresholds` are those of the security verdict that differ from its own (`threats.asked_of`)."""
+    `thresholds` are those of the security verdict that differ from its own (`threats.asked_of`). `failing_level` is the
+    level whose error all that may fail shares; None: it is `level`, of which a part of a greater whole is left less."""
 
     store: RunStore
     plan: Plan
@@ -20,6 +21,7 @@ class Subject:
     baseline: str
     level: float
     thresholds: Mapping[str, str] = field(default_factory=dict)
+    failing_level: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

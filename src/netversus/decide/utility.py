@@ -3,17 +3,18 @@
 The utility is linear: the sum over questions of the weight times the contender's place in steps (`axes`). The standard
 deviation of a lead is
 
-    sqrt( sum over studies of ( sum over the study's questions of weight * deviation )^2 )
+    sum over questions of weight * deviation
 
-Questions of one study are measured on the same units and go together; how closely is not kept with the findings, so
-they are taken to go together wholly. That is the widest that it can be. Different studies are taken as independent.
+Questions of one study are measured on the same units, and those of several studies on the same images and weights, so
+that they go together; how closely is not kept with the findings. They are taken to go together wholly, which is the
+widest that it can be whatever the correlations are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import erf, hypot, sqrt
+from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,12 +54,11 @@ def utility(axes: Sequence[Axis], weights: Mapping[str, float], contender: str) 
 
 def lead(axes: Sequence[Axis], weights: Mapping[str, float], ahead: str, behind: str) -> Lead:
     """How far `ahead` is ahead of `behind`; both were measured on all that is weighed."""
-    gap, by_study = 0.0, dict[str, float]()
+    gap = spread = 0.0
     for axis in weighed(axes, weights):
-        gain = axis.gains[behind, ahead]
         gap += weights[axis.name] * (axis.places[ahead] - axis.places[behind])
-        by_study[axis.study] = by_study.get(axis.study, 0.0) + weights[axis.name] * gain.spread
-    return Lead(gap, hypot(*by_study.values()))
+        spread += weights[axis.name] * axis.gains[behind, ahead].spread
+    return Lead(gap, spread)
 
 
 def chances(axes: Sequence[Axis], weights: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:

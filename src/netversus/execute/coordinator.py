@@ -20,6 +20,7 @@ from netversus.errors import ClusterError, NetversusError, without_credentials
 from netversus.execute.listener import Listener
 from netversus.execute.passes import Pass, passes
 from netversus.execute.worker import run_pass
+from netversus.messages import noted
 from netversus.plan import Plan
 from netversus.records import Cell, Done, Failed, Progress, Skipped
 from netversus.store import RunStore
@@ -160,7 +161,7 @@ class Coordinator:
             )
         if waited > LOST_SECONDS and not self.complained:
             self.complained = True
-            self.listener.noted("the cluster has no worker; the passes wait for one")
+            self.listener.noted(noted("the cluster has no worker; the passes wait for one"))
 
     def _tell(self, event: Mapping[str, Any]) -> None:
         """Pass on what a worker told."""
@@ -195,7 +196,7 @@ class Coordinator:
                 self.waiting.appendleft(work)
                 return
         if error is not None and len(work.cells) > 1:
-            self.listener.noted(f"{work.label}: {_words(error)}; going on with each contender alone")
+            self.listener.noted(work.going_on_alone(_words(error)))
             self.waiting.extendleft(reversed(work.alone()))
             return
         if error is not None:

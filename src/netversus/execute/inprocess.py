@@ -20,9 +20,10 @@ from netversus.execute.stopping import Stopping, stopping_for
 from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.devices import out_of_memory
-from netversus.messages import noted
+from netversus.lab.smoke import smoke_test
+from netversus.messages import noted, template
 from netversus.plan import Plan
-from netversus.records import Artifact, Cell, Done, Emission, Failed, Observations, Outcome, Skipped
+from netversus.records import Artifact, Cell, Done, Emission, Failed, Observations, Outcome, Skipped, digest
 from netversus.store import CellStore, RunStore
 from netversus.studies import get_study
 
@@ -72,12 +73,46 @@ def _run(runner: _Runner, work: Pass) -> None:
     begin = time.monotonic()
     failure = _measure(runner, Pass(tuple(ready)))
     if failure and len(ready) > 1:
-        runner.listener.noted(f"{work.label}: {failure[0]}; going on with each contender alone")
+        runner.listener.noted(work.going_on_alone(failure[0]))
         for cell in ready:
             _run(runner, Pass((cell,)))
         return
+    if failure and len(ready[0].contenders) > 1:
+        failure = _measure_the_others(runner, Pass(tuple(ready)), failure)
     for cell in ready:
         _end(runner, work, cell, failure, time.monotonic() - begin)
+
+
+def _measure_the_others(runner: _Runner, work: Pass, failure: tuple[str, str]) -> tuple[str, str]:
+    """Contenders that share a cell fail together. Those that cannot answer even alone are left out, and the others are
+    measured without them; the cell has still failed, with theirs as the reason."""
+    names = work.cells[0].contenders
+    faults = {name: fault for name in names if (fault := _fault(runner, work, name))}
+    others = tuple(name for name in names if name not in faults)
+    if not faults or not others:
+        return failure
+    words = "; ".join(f"{name}: {fault}" for name, fault in faults.items())
+    said = work.noted(
+        template("{study} of {names}: {error}; going on without {others}"),
+        template("{study} of {names}, seed {seed}: {error}; going on without {others}"),
+        error=words,
+        others=", ".join(faults),
+    )
+    runner.listener.noted(said)
+    again = _measure(runner, work, others)
+    return (f"{words}; and then: {again[0]}", again[1]) if again else (f"{words} (the others are measured)", failure[1])
+
+
+def _fault(runner: _Runner, work: Pass, name: str) -> str:
+    """What is wrong with a contender by itself, in words; "" where nothing is."""
+    study = get_study(work.study)
+    card = next(card for card in runner.plan.contenders if card.name == name)
+    try:
+        bench = _bench(runner, work, _Sink({name: runner.store.cell(work.cells[0])}), Stopping(), (name,))
+        smoke_test(bench, card, gradient=study.differentiates)
+    except Exception as error:  # noqa: BLE001  whatever a stranger's network raises is its fault
+        return _explain(error)
+    return ""
 
 
 def _skipped(runner: _Runner, work: Pass, cell: Cell) -> bool:
@@ -115,22 +150,24 @@ def _write(runner: _Runner, work: Pass, cell: Cell, outcome: Outcome, seconds: f
     runner.listener.ended(work, outcome, seconds)
 
 
-def _measure(runner: _Runner, work: Pass) -> tuple[str, str] | None:
-    """Measure a pass. Returns the error in words and its traceback, or None."""
+def _measure(runner: _Runner, work: Pass, only: tuple[str, ...] = ()) -> tuple[str, str] | None:
+    """Measure a pass, or those of its contenders that are named. Returns the error in words and its traceback, or
+    None."""
     try:
         sink = _Sink({name: runner.store.cell(cell) for cell in work.cells for name in cell.contenders})
         stopping = stopping_for(runner.plan, runner.store, work.cells[0])
         try:
             for cell in work.cells:
                 runner.store.cell(cell).begin(cell)
-            for emission in get_study(work.study).load_measure()(_bench(runner, work, sink, stopping)):
+            bench = _bench(runner, work, sink, stopping, only)
+            for emission in get_study(work.study).load_measure()(bench):
                 _take(runner, work, sink, emission)
                 if isinstance(emission, Observations):
                     stopping.observed(emission)
         finally:
             sink.flush()
         if stopping.certain:
-            runner.listener.noted(f"{work.study}: {stopping.words}")
+            runner.listener.noted(stopping.told_of(work.study))
     except Exception as error:  # noqa: BLE001  the one catch-all: a cell's error is its outcome
         return _explain(error), without_credentials("".join(traceback.format_exception(error)))
     finally:
@@ -150,8 +187,8 @@ def _take(runner: _Runner, work: Pass, sink: _Sink, emission: Emission) -> None:
     sink.flush_when_due()
 
 
-def _bench(runner: _Runner, work: Pass, sink: _Sink, stopping: Stopping) -> Bench:
-    names = [name for cell in work.cells for name in cell.contenders]
+def _bench(runner: _Runner, work: Pass, sink: _Sink, stopping: Stopping, only: tuple[str, ...] = ()) -> Bench:
+    names = only or [name for cell in work.cells for name in cell.contenders]
     study = get_study(work.study)
     return Bench(
         contenders=[card for card in runner.plan.contenders if card.name in names],
@@ -160,13 +197,22 @@ def _bench(runner: _Runner, work: Pass, sink: _Sink, stopping: Stopping) -> Benc
         seed=work.cells[0].seed,
         device=runner.device,
         stored=lambda contender, metric: sink.cell(contender).units(contender, metric),
-        scratch=lambda contender: sink.cell(contender).state(),
+        scratch=lambda contender: _scratch(sink.cell(contender), only),
         flush=sink.flush,
         weights=_weights(runner, work),
         enough=stopping.enough,
         keep=lambda artifact: sink.cell(artifact.contender).add_artifact(artifact),
         kept=lambda contender, name: sink.cell(contender).artifact(name, contender),
+        settle=runner.store.settle,
+        settled=runner.store.settled,
     )
+
+
+def _scratch(cell: CellStore, only: tuple[str, ...]) -> Path:
+    """What a cell keeps to go on with is about the contenders that it was measured with: another folder for others."""
+    folder = cell.state() / (f"only-{digest(*only)[:16]}" if only else "")
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _weights(runner: _Runner, work: Pass) -> Mapping[str, Path]:

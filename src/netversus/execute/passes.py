@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from netversus.messages import in_a_row, say
+from netversus.messages import in_a_row, noted, say, template
 from netversus.records import Cell
 
 MOST_NAMES: Final = 3
@@ -27,10 +27,28 @@ class Pass:
     @property
     def label(self) -> str:
         """A line for people, in the language in force."""
-        names = first_names([name for cell in self.cells for name in cell.contenders])
         if not self.cells[0].seed:
-            return say("{study} of {names}", study=self.study, names=names)
-        return say("{study} of {names}, seed {seed}", study=self.study, names=names, seed=self.cells[0].seed)
+            return say("{study} of {names}", study=self.study, names=self.names)
+        return say("{study} of {names}, seed {seed}", study=self.study, names=self.names, seed=self.cells[0].seed)
+
+    @property
+    def names(self) -> str:
+        """Whose cells they are."""
+        return first_names([name for cell in self.cells for name in cell.contenders])
+
+    def noted(self, plain: str, seeded: str, **values: str) -> str:
+        """A line about it that a listener tells in the reader's language: by one of two templates, the second for a
+        pass whose seed is not the first; both have the gaps `study` and `names`."""
+        about: dict[str, object] = {"study": self.study, "names": self.names, **values}
+        return noted(seeded, **about, seed=self.cells[0].seed) if self.cells[0].seed else noted(plain, **about)
+
+    def going_on_alone(self, error: str) -> str:
+        """What is said when an error of the pass is sought with each of its contenders alone."""
+        return self.noted(
+            template("{study} of {names}: {error}; going on with each contender alone"),
+            template("{study} of {names}, seed {seed}: {error}; going on with each contender alone"),
+            error=error,
+        )
 
     @property
     def seconds(self) -> float:

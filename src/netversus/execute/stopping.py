@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from netversus.messages import noted
 from netversus.plan import Plan, reading_of
 from netversus.records import Cell, Observations, Question, Role, Scale
 from netversus.statistics.sequential import SequentialComparison
@@ -65,11 +66,11 @@ class Stopping:
         """Whether every pair was decided at a look that was taken."""
         return bool(self.duels) and all(duel.decided for duel in self.duels)
 
-    @property
-    def words(self) -> str:
-        """After how many units the last pair was decided."""
+    def told_of(self, study: str) -> str:
+        """After how many units the last pair was decided, as a listener tells it."""
         last = max(duel.sequential.decided_at or 0 for duel in self.duels)
-        return f"decided after {last:,} of {self.available:,} images"
+        said = {"n": f"{last:,}", "total": f"{self.available:,}"}
+        return noted("{study}: decided after {n} of {total} images", study=study, **said)
 
     def _look(self, duel: _Duel) -> None:
         """Compare what both have read since the last look, a look's length at a time."""

@@ -34,6 +34,15 @@ class Files(ABC):
         """
 
     @abstractmethod
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file unless there is one of that name; of several who do so at once, one does. Returns whether this
+        one did.
+
+        Raises:
+            OSError: the disk is full, the place cannot be written.
+        """
+
+    @abstractmethod
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,50 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+def create_atomic(path: Path, content: bytes) -> bool:
+    """Write a file that is not there yet, whole or not at all; whether it was this call that wrote it.
+
+    A link fails where there is a file already, on a shared file system too. Where a file system has no links, two that
+    come at the same moment both write, and the later one stays.
+
+    Raises:
+        OSError: the disk is full, the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+    return True
+
+
+def _link(file: Path, path: Path) -> None:
+    """Give a file a name that is free.
+
+    Raises:
+        FileExistsError: it is not.
+    """
+    try:
+        os.link(file, path)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, "there is a file already", str(path)) from None
+        os.replace(file, path)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -62,6 +107,10 @@ class LocalFiles(Files):
     def write(self, name: str, content: bytes) -> None:
         """Write a file whole."""
         write_atomic(self.folder / name, content)
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file unless there is one."""
+        return create_atomic(self.folder / name, content)
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""

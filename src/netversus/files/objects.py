@@ -46,6 +46,15 @@ class ObjectFiles(Files):
         with _as_os_error(self.place):
             self._system.pipe_file(self._path(name), content)
 
+    def create(self, name: str, content: bytes) -> bool:
+        """Put an object unless there is one: the store itself decides who is first."""
+        try:
+            with _as_os_error(self.place):
+                self._system.pipe_file(self._path(name), content, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
     def exists(self, name: str) -> bool:
         """Whether there is an object of that name."""
         with _as_os_error(self.place):

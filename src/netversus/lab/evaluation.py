@@ -6,10 +6,11 @@ number of workers, the size of the batches or who else is measured. Nor does wha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -28,8 +29,10 @@ from netversus.lab.pipeline.transfer import Moving, Transfer
 from netversus.lab.preprocessing import geometry, normalise
 from netversus.records import Preprocessing
 
-CHUNK_PIXELS = 2**19
-SMALLEST_CHUNK, LARGEST_CHUNK = 4, 64
+CHUNK_PIXELS: Mapping[str, int] = {"cpu": 2**19, "cuda": 2**22}
+"""By the device type: what fits a CPU's caches leaves most of an accelerator idle."""
+Seen = TypeVar("Seen")
+SMALLEST_CHUNK, LARGEST_CHUNK = 4, 64  # 64 at most: what is missing of a smaller batch is filled up, and computed too
 
 
 @dataclass
@@ -183,23 +186,31 @@ def _begun(
     return Pending([pool.submit(part, place, int(one)) for place, one in enumerate(index)], finish)
 
 
-def chunk_size(height: int, width: int) -> int:
-    """How many images of a size `predict` shows a contender at once: 8 of 224 px, 32 of 128, 64 of 96 or less."""
-    fit = CHUNK_PIXELS // (height * width)
+def chunk_size(height: int, width: int, device: torch.device) -> int:
+    """How many images of a size `predict` shows a contender at once, whatever the size of the batches.
+
+    On a CPU 8 of 224 px, 32 of 128 or 96, 64 of less; on an accelerator 64 of 256 px or less, 32 of 299, 16 of 384.
+    """
+    fit = CHUNK_PIXELS.get(device.type, CHUNK_PIXELS["cuda"]) // (height * width)
     return min(LARGEST_CHUNK, max(SMALLEST_CHUNK, 1 << max(0, fit.bit_length() - 1)))
 
 
 @dataclass
 class Room:
-    """How many images fit in memory at once, of one contender: `most` is None until memory ran out, then half of what
-    did not fit; `halved` tells each time, in images."""
+    """How many images fit in memory at once, of one contender. `halved` tells each time that they did not, in images;
+    `keep` is then called with all of it, so that it outlives the process."""
 
-    most: int | None = None
     halved: list[int] = field(default_factory=list)
+    keep: Callable[[Sequence[int]], None] = lambda _: None
+
+    @property
+    def most(self) -> int | None:
+        """Half of what did not fit; None until memory ran out."""
+        return self.halved[-1] // 2 if self.halved else None
 
     def chunk(self, inputs: Tensor) -> int:
         """How many to show at once."""
-        wanted = chunk_size(inputs.shape[-2], inputs.shape[-1])
+        wanted = chunk_size(inputs.shape[-2], inputs.shape[-1], inputs.device)
         return wanted if self.most is None else min(wanted, self.most)
 
     def shrink(self, chunk: int) -> bool:
@@ -207,20 +218,33 @@ class Room:
         if chunk == 1:
             return False
         self.halved.append(chunk)
-        self.most = chunk // 2
+        self.keep(tuple(self.halved))
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return True
+
+    def fitted(self, inputs: Tensor, show: Callable[[int], Seen]) -> Seen:
+        """What `show` gives when it shows so many of the inputs at once; half as many where memory runs out."""
+        while True:
+            chunk = self.chunk(inputs)
+            try:
+                return show(chunk)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                failure = error.with_traceback(None)  # the traceback holds on to tensors
+            if not self.shrink(chunk):
+                raise failure
 
 
 @torch.inference_mode()
 def predict(model: Callable[[Tensor], Tensor], inputs: Tensor, room: Room | None = None) -> Tensor:
     """Logits of `inputs`, float32, shape (n, 3, h, w): float32, on the CPU, shape (n, classes).
 
-    The contender is always shown as many images at once as `chunk_size` says for their size, the last of them filled
-    up. For the kernels that a network gets depend on the shape of its input, and so do the last bits of what it
-    answers: with chunks of one size, what it says of an image is the same in every batch. (Measured on a CPU with
-    ResNets in float32: bit for bit, for batches of 1 to 64, at any place, beside any other images; without it
+    The contender is always shown as many images at once as `chunk_size` says for their size and device, the last of
+    them filled up. For the kernels that a network gets depend on the shape of its input, and so do the last bits of
+    what it answers: with chunks of one size, what it says of an image is the same in every batch. (Measured on a CPU
+    with ResNets in float32: bit for bit, for batches of 1 to 64, at any place, beside any other images; without it
     7e-5 between batches of 1 and 64.) It costs nothing where the size of the batch is a multiple of the chunk's. At
     224 px a CPU is up to 1.4 times as fast with 8 images at once as with 64, for their activations fit its caches.
 
@@ -228,25 +252,17 @@ def predict(model: Callable[[Tensor], Tensor], inputs: Tensor, room: Room | None
     tells of it; without one the error passes through.
     """
     if room is None:
-        return _in_chunks(model, inputs, Room().chunk(inputs))
-    while True:
-        chunk = room.chunk(inputs)
-        try:
-            return _in_chunks(model, inputs, chunk)
-        except Exception as error:
-            if not out_of_memory(error):
-                raise
-            failure = error.with_traceback(None)  # the traceback holds on to tensors
-        if not room.shrink(chunk):
-            raise failure
+        return in_chunks(model, inputs, Room().chunk(inputs))
+    return room.fitted(inputs, lambda chunk: in_chunks(model, inputs, chunk))
 
 
-def _in_chunks(model: Callable[[Tensor], Tensor], inputs: Tensor, chunk: int) -> Tensor:
-    logits = [model(_filled_up(part, chunk))[: len(part)] for part in torch.split(inputs, chunk)]
+def in_chunks(model: Callable[[Tensor], Tensor], inputs: Tensor, chunk: int) -> Tensor:
+    """Logits of `inputs` as `predict` gives them, with a chunk of one's own."""
+    logits = [model(filled_up(part, chunk))[: len(part)] for part in torch.split(inputs, chunk)]
     return torch.cat(logits).float().cpu()
 
 
-def _filled_up(images: Tensor, count: int) -> Tensor:
+def filled_up(images: Tensor, count: int) -> Tensor:
     """At least `count` images: the last one is repeated."""
     lack = count - len(images)
     return torch.cat([images, images[-1:].expand(lack, -1, -1, -1)]) if lack > 0 else images

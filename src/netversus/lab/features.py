@@ -93,7 +93,7 @@ def read_features(
         stop = begin + batch.stop
         late = [card for card in cards if seen[card.name] < stop]
         for card in late:
-            features = predict(_flat(backbones[card.name]), batch.inputs(card.preprocessing))
+            features = predict(_flat(backbones[card.name]), batch.inputs(card.preprocessing), bench.room(card))
             shelves[card.name].write(stop - len(batch.ids), features.numpy())
         if stop == len(subset.index) or time.monotonic() - saved >= SAVED_EVERY:
             for card in late:

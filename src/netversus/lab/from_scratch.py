@@ -22,7 +22,7 @@ from netversus.lab.training.order import sample_order
 from netversus.lab.training.recipe import Recipe
 from netversus.lab.training.room import fitting
 from netversus.lab.training.trainee import Trainee
-from netversus.records import ContenderCard, Preprocessing
+from netversus.records import ContenderCard
 
 CHECKPOINT_SECONDS = 60.0
 BATCH = 64
@@ -97,7 +97,8 @@ def _config(card: ContenderCard, lesson: Lesson, recipe: Recipe) -> Mapping[str,
     }
 
 
-def said(model: nn.Module, images: Tensor, preprocessing: Preprocessing, device: torch.device) -> Tensor:
-    """The logits that a network in eval mode gives prepared images, uint8 (n, 3, h, w): float32 (n, classes), CPU."""
-    parts = [predict(model, normalise(part.to(device), preprocessing)) for part in torch.split(images, BATCH)]
-    return torch.cat(parts)
+def said(bench: Bench, card: ContenderCard, model: nn.Module, images: Tensor) -> Tensor:
+    """The logits that a contender's network in eval mode gives prepared images, uint8 (n, 3, h, w): float32
+    (n, classes), on the CPU."""
+    inputs = (normalise(part.to(bench.device), card.preprocessing) for part in torch.split(images, BATCH))
+    return torch.cat([predict(model, each, bench.room(card)) for each in inputs])

@@ -1,7 +1,8 @@
 """Sentences that are stored with a run: written in English, told again in the reader's language.
 
 `told` finds the template that a stored sentence was made from by its fixed words, longest first, and fills the gaps of
-its translation with what stood in the sentence; what stood in a gap may be such a sentence itself.
+its translation with what stood in the sentence; what stood in a gap may be such a sentence itself. Names are not: a
+class called "head" is called so in any language.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from string import Formatter
 from netversus.messages.catalogues import STORED, catalogue_sections, filled, language
 
 _NUMBER = r"[-−+]?[0-9][0-9.,e+-]*"
+_NAMES = {"name", "contender", "contenders", "data", "a", "b", "file", "key"}
+"""Gaps that hold what the user, a file or a package calls things."""
 
 
 def noted(template: str, /, **values: object) -> str:
@@ -27,20 +30,31 @@ def noted(template: str, /, **values: object) -> str:
 
 def told(text: str) -> str:
     """A stored sentence in the language in force; as it is where no template fits."""
-    for pattern, translation in _known(language()):
+    for pattern, translation, worded in _known(language()):
         if found := pattern.fullmatch(text):
-            gaps = {name: told(value) if value != text else value for name, value in found.groupdict().items()}
-            return filled(translation, gaps) if gaps else translation
+            held = found.groupdict()
+            gaps = {name: value if name in _NAMES or value == text else told(value) for name, value in held.items()}
+            if worded or all(gaps[name] != value for name, value in held.items()):
+                return filled(translation, gaps) if gaps else translation
     return text
 
 
 @cache
-def _known(language: str) -> Sequence[tuple[re.Pattern[str], str]]:
-    """The stored sentences of a catalogue, those with the most fixed words first."""
+def _known(language: str) -> Sequence[tuple[re.Pattern[str], str, bool]]:
+    """The stored sentences of a catalogue, those with the most fixed words first, and whether a template has any word
+    of its own, or a number: one of gaps and a comma fits whatever holds a comma, and counts where both gaps are told."""
     sections = catalogue_sections(language)
     entries = [pair for name, section in sections.items() if name.startswith(STORED) for pair in section.items()]
-    entries.sort(key=lambda pair: -sum(len(fixed) for fixed, *_ in Formatter().parse(pair[0])))
-    return [(_pattern(english), translation) for english, translation in entries]
+    entries.sort(key=lambda pair: -len(_fixed(pair[0])))
+    return [(_pattern(english), told, _is_worded(english)) for english, told in entries]
+
+
+def _fixed(template: str) -> str:
+    return "".join(fixed for fixed, *_ in Formatter().parse(template))
+
+
+def _is_worded(template: str) -> bool:
+    return any(map(str.isalpha, _fixed(template))) or "{n}" in template
 
 
 def _pattern(template: str) -> re.Pattern[str]:

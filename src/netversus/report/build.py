@@ -143,7 +143,7 @@ def multiplicity(plan: Plan, findings: Sequence[Finding]) -> str:
             say("The {n} secondary comparisons share the same rate among them, as a family of their own.", n=secondary)
         )
     if any(finding.slice for finding in findings):
-        said.append(say("The slices of a comparison share it once more; they show where to look, and are no verdicts."))
+        said.append(say("All slices together share it once more; they show where to look, and are no verdicts."))
     if said:
         said.append(say("Sharing is Bonferroni's: each interval is widened, so that all of a family hold together."))
     return sentences(*said)

@@ -1,8 +1,8 @@
 """What would turn the verdict: the margin from which on it reads otherwise, and what speaks for the other contender.
 
-Everything here is computed from the findings. A verdict follows from the interval and the margin alone
-(`statistics.equivalence.decide`), so the margin at which it changes is the end of the interval that lies further from
-"no difference": at or above it the two are practically the same, below it they are not.
+Everything here is computed from the findings. Whether two are practically the same follows from the interval and the
+margin alone (`statistics.equivalence.decide`), so the margin at which that changes is the end of the interval that lies
+further from "no difference": at or above it they are, below it they are not.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 from math import ceil, expm1, floor, isfinite, log, log10
 
 from netversus.messages import say
-from netversus.quantities import margin_text, plural, rough_count
+from netversus.quantities import margin_text
 from netversus.records import Finding, Scale, Verdict
 from netversus.report.headline import about_the_best, answer, deciding_findings, telling
 from netversus.report.scorecard import is_refused
-from netversus.wording import winner
+from netversus.statistics.permutation import units_needed
+from netversus.wording import further, winner
 
 MOST_FLIPS = 3
 
@@ -33,9 +34,9 @@ def flips(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 def turning_margin(finding: Finding) -> float | None:
     """The margin from which on two contenders are practically the same, as `Question.margin` has it; None where no
-    finite one is."""
+    finite one is, or so few units decide nothing."""
     effect = finding.effect
-    if effect is None:
+    if effect is None or (finding.e_value is None and finding.n < units_needed(1 - effect.level)):
         return None
     ends = (effect.low, effect.high)
     if finding.scale is Scale.RATIO:
@@ -68,19 +69,22 @@ def _by_margin(finding: Finding, *, several: bool) -> Iterator[str]:
 
 
 def _otherwise(finding: Finding) -> str:
-    """What an equivalent finding would say under a smaller margin: its interval leaves out "no difference", or not."""
+    """What an equivalent finding would say under a smaller margin: interval and test leave out "no difference", or
+    not."""
     assert finding.effect is not None
     low, high, zero = finding.effect.low, finding.effect.high, 1.0 if finding.scale is Scale.RATIO else 0.0
-    if low <= zero <= high:
+    if low <= zero <= high or (finding.p_raw is not None and finding.p_raw > 1 - finding.effect.level):
         return say("it could not be told which is better")
     b_better = (low > zero) == (finding.direction == "higher")
     return say("{name} would be better", name=finding.b if b_better else finding.a)
 
 
 def _by_more_units(finding: Finding, *, several: bool) -> Iterator[str]:
-    if finding.verdict is Verdict.UNDECIDED and finding.further_units:
-        count, units = f"{rough_count(finding.further_units):,}", plural(finding.further_units, finding.paired_on)
-        said = say("About {n} more {units} would decide it, if the difference stays as it is.", n=count, units=units)
+    more = further(finding)
+    if more is not None:
+        said = say(
+            "About {n} more {units} would decide it, if the difference stays as it is.", n=more[0], units=more[1]
+        )
         yield _of_pair(finding, said, several=several)
 
 

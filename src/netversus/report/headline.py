@@ -10,14 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from netversus.messages import clauses, listed, predicates, say, template
-from netversus.quantities import amount, counted, interval_text, margin_text, plural, rough_count, times, unit_text
+from netversus.quantities import amount, counted, interval_text, margin_text, times, unit_text
 from netversus.records import DataCard, Direction, Finding, Scale, Verdict
 from netversus.report.against_baseline import against_baseline
 from netversus.report.guessing import all_guess, chance_text
 from netversus.report.phrases import better_word, by_how_much, equal_word
 from netversus.report.scorecard import is_refused
 from netversus.report.standing import Standing
-from netversus.wording import plain_error_rate, primary_finding, winner
+from netversus.wording import further, plain_error_rate, primary_finding, winner
 
 MOST_REASONS = 3
 
@@ -139,13 +139,10 @@ def _of_two(finding: Finding, findings: Sequence[Finding], level: float) -> str:
 
 def _open(finding: Finding, known: Sequence[_Advantage]) -> str:
     """Two of which it cannot be told, how many more units would tell, and what is known of them beside that."""
-    said = [_values(finding)]
-    if finding.further_units:
-        more, units = f"{rough_count(finding.further_units):,}", plural(finding.further_units, finding.paired_on)
-        said = [
-            say("{values}, and about {n} more {units} would be needed", values=_values(finding), n=more, units=units)
-        ]
-    told = clauses([*said, *([_told(known)] if known else [])])
+    said, more = _values(finding), further(finding)
+    if more is not None:
+        said = say("{values}, and about {n} more {units} would be needed", values=said, n=more[0], units=more[1])
+    told = clauses([said, *([_told(known)] if known else [])])
     return say("Cannot tell yet which is {better}: {told}.", better=better_word(finding), told=told)
 
 

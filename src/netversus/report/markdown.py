@@ -188,7 +188,8 @@ def _slices(findings: Sequence[Finding]) -> str:
         )
         for f in findings
     ]
-    return f"{say('Within classes and factors (where to look, no verdicts):')}\n\n{_table(columns, rows)}"
+    title = say("Within classes and factors, on the first seed (where to look, no verdicts):")
+    return f"{title}\n\n{_table(columns, rows)}"
 
 
 def exhibits_text(exhibits: Iterable[Exhibit]) -> str:

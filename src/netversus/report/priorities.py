@@ -117,7 +117,6 @@ def _axis(axis: Axis, field: Field, priorities: Priorities) -> dict[str, Any]:
     return {
         "name": axis.name,
         "asks": axis.question.asks,
-        "study": axis.study,
         "weighable": bool(axis.step) and len(axis.places) > 1,
         "step": _step_text(axis),
         "weight": priorities.weights.get(axis.name, 0.0),

@@ -14,13 +14,11 @@ from netversus.quantities import (
     effect_text,
     interval_text,
     margin_text,
-    plural,
-    rough_count,
     times,
 )
 from netversus.records import Done, Failed, Finding, Outcome, Question, Role, Scale, Skipped, Verdict
 from netversus.report.view import ReportView, Section
-from netversus.wording import winner
+from netversus.wording import further, winner
 
 NOTHING = "–"
 _STATUS = {
@@ -172,10 +170,8 @@ def further_text(finding: Finding) -> str:
     """About how many more units would decide, or why two contenders could not be compared."""
     if is_refused(finding):
         return clauses(finding.caveats)
-    if finding.verdict is Verdict.UNDECIDED and finding.further_units:
-        unit = plural(finding.further_units, finding.paired_on)
-        return say("about {n} more {units}", n=f"{rough_count(finding.further_units):,}", units=unit)
-    return ""
+    more = further(finding)
+    return "" if more is None else say("about {n} more {units}", n=more[0], units=more[1])
 
 
 def difference_text(finding: Finding) -> str:

@@ -7,15 +7,19 @@ recomputed (Rubin, Annals of Statistics 9, 1981). Pairing is kept by giving both
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
 from math import ceil, sqrt
+from os import cpu_count
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from threadpoolctl import ThreadpoolController
 
 from netversus.errors import StatisticsError
 from netversus.records import Effect
+from netversus.statistics.distributions import norm, student
 from netversus.statistics.pairing import fraction, vector
 
 Array = NDArray[np.float64]
@@ -24,6 +28,8 @@ DRAWS = 2000
 MOST_DRAWS = 50_000
 _IN_THE_TAIL = 25  # draws that should lie beyond each end of an interval
 _CHUNK = 1 << 21  # weights held at once: 16 MiB
+_CACHED = 1 << 17  # weights held at once where only their sums count: 1 MiB, in a core's cache
+_SHARES = 16
 
 
 def draws_for(level: float) -> int:
@@ -39,8 +45,7 @@ def weight_chunks(n: int, draws: int, seed: int) -> Iterator[Array]:
 
     The memory of a chunk is used again by the next: take what is needed before going on.
     """
-    if n < 1 or draws < 1:
-        raise StatisticsError(f"a bootstrap needs at least one unit and one draw, got {n} and {draws}")
+    _check_sizes(n, draws)
     rng = np.random.default_rng(seed)
     rows = min(draws, max(1, _CHUNK // n))
     buffer = np.empty((rows, n))
@@ -48,6 +53,39 @@ def weight_chunks(n: int, draws: int, seed: int) -> Iterator[Array]:
         part = buffer[: min(rows, draws - start)]
         rng.standard_exponential(out=part)
         yield part
+
+
+@dataclass(frozen=True, slots=True)
+class OfSums:
+    """A statistic that sees the weights only through weighted sums: a bootstrap of it never holds its weights.
+
+    `columns`: what is summed, float64, shape (n, k). `of`: sums, shape (draws, k) -> values, shape (draws,). `squared`,
+    shape (n, m): what is summed under the squares of the weights; those sums stand behind the others, k + m in all.
+    """
+
+    columns: Array
+    of: Callable[[Array], Array]
+    squared: Array | None = None
+
+    def __call__(self, weights: Array) -> Array:
+        """The statistic under weights of shape (draws, n)."""
+        return self.of(self.sums(weights))
+
+    def sums(self, weights: Array) -> Array:
+        """The sums under weights of shape (draws, n)."""
+        linear = weights @ self.columns
+        return linear if self.squared is None else np.hstack([linear, np.square(weights) @ self.squared])
+
+    def clustered(self, clusters: NDArray[np.intp]) -> OfSums:
+        """The same of clusters, whose units share their weight: their columns are added."""
+        groups = int(clusters.max()) + 1
+
+        def added(columns: Array) -> Array:
+            of_groups = np.zeros((groups, columns.shape[1]))
+            np.add.at(of_groups, clusters, columns)
+            return of_groups
+
+        return OfSums(added(self.columns), self.of, None if self.squared is None else added(self.squared))
 
 
 def bootstrap(
@@ -70,10 +108,15 @@ def bootstrap(
     Raises:
         StatisticsError: shapes that do not fit.
     """
+    if isinstance(statistic, OfSums):
+        _check_clusters(clusters, n)
+        if len(statistic.columns) != n:
+            raise StatisticsError(f"the sums are over {len(statistic.columns)} units, not over {n}")
+        grouped = statistic if clusters is None else statistic.clustered(clusters)
+        return _called(grouped.of, _sums(grouped, draws, seed))
     if clusters is None:
         return np.concatenate([_called(statistic, w) for w in weight_chunks(n, draws, seed)])
-    if clusters.shape != (n,) or n == 0 or clusters.min() < 0:
-        raise StatisticsError(f"clusters must be {n} indices from 0, got shape {clusters.shape}")
+    _check_clusters(clusters, n)
     groups = int(clusters.max()) + 1
     return np.concatenate([_called(statistic, w[:, clusters]) for w in weight_chunks(groups, draws, seed)])
 
@@ -81,7 +124,8 @@ def bootstrap(
 def bootstrap_mean(values: Array, *, draws: int = DRAWS, seed: int) -> Array:
     """Draws of the weighted mean of `values`, shape (draws,)."""
     column = vector(values, "the values")
-    return bootstrap(lambda w: (w @ column) / w.sum(axis=1), len(column), draws=draws, seed=seed)
+    mean = OfSums(np.column_stack([column, np.ones(len(column))]), lambda sums: sums[:, 0] / sums[:, 1])
+    return bootstrap(mean, len(column), draws=draws, seed=seed)
 
 
 def percentile_interval(estimate: float, draws: Array, n: int, level: float) -> Effect:
@@ -105,16 +149,27 @@ def percentile_interval(estimate: float, draws: Array, n: int, level: float) -> 
     return Effect(estimate, float(low), float(high), level)
 
 
+def bounded_interval(estimate: float, lower: Array, upper: Array, level: float) -> Effect:
+    """The interval of a mean whose values have bounds, from draws in which one unit more lies at the least value, and
+    from draws in which it lies at the most: Gaffke's (Learned-Miller & Thomas 2020). Nothing is widened for few units,
+    for the units unseen are in the draws: of zeros and ones it is Clopper and Pearson's interval."""
+    half = (1 - fraction(level, "the level")) / 2
+    return Effect(estimate, _quantile(lower, half), _quantile(upper, 1 - half), level)
+
+
 def bootstrap_p(draws: Array) -> float:
     """Two-sided p that the statistic is zero: twice the smaller share of draws on one side of it.
 
     The observed value counts as a draw, so that p is never below 2 / (B + 1); but where not one of the most draws
     that are made lies beyond, the tail is taken to be normal.
     """
-    beyond = int(min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0)))
-    if beyond == 0 and len(draws) >= MOST_DRAWS and (spread := float(draws.std(ddof=1))) > 0:
-        return min(2 / (len(draws) + 1), 2 * float(norm.sf(abs(float(draws.mean())) / spread)))
-    return min(1.0, 2 * (beyond + 1) / (len(draws) + 1))
+    return bounded_p(draws, draws)
+
+
+def bounded_p(lower: Array, upper: Array) -> float:
+    """The same, by the draws of `bounded_interval`: those that make little of a gain, and those that make little of a
+    loss."""
+    return min(1.0, 2 * min(_share_below(lower), _share_below(-upper)))
 
 
 def two_way_bootstrap(a: Array, b: Array, *, draws: int = DRAWS, seed: int) -> Array:
@@ -139,6 +194,68 @@ def two_way_bootstrap(a: Array, b: Array, *, draws: int = DRAWS, seed: int) -> A
         total = weights.sum(axis=1)
         parts.append((_over_seeds(weights @ stretched_b.T, rng) - _over_seeds(weights @ stretched_a.T, rng)) / total)
     return np.concatenate(parts)
+
+
+def _sums(statistic: OfSums, draws: int, seed: int) -> Array:
+    """Draws of the weighted sums, shape (draws, k). Units are shared out among threads, each share with a stream of its
+    own, so that the same is drawn however many threads there are."""
+    n = len(statistic.columns)
+    _check_sizes(n, draws)
+    shares = min(_SHARES, ceil(n * draws / _CHUNK))
+    ends = [n * k // shares for k in range(shares + 1)]
+    # Products of so few units: the library's own threads would take longer to meet than to multiply.
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(shares, cpu_count() or 1)) as pool:
+        found = list(
+            pool.map(lambda k: _sums_of_share(statistic, ends[k], ends[k + 1], draws, [seed, k]), range(shares))
+        )
+    return np.asarray(sum(found[1:], start=found[0]))
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def _sums_of_share(statistic: OfSums, first: int, end: int, draws: int, seed: list[int]) -> Array:
+    """A few units at a time: their weights fit a core's cache."""
+    rng = np.random.default_rng(seed)
+    linear = np.zeros((draws, statistic.columns.shape[1]))
+    squares = np.zeros((draws, 0 if statistic.squared is None else statistic.squared.shape[1]))
+    few = max(1, _CACHED // draws)
+    buffer = np.empty((few, draws))
+    for start in range(first, end, few):
+        units = slice(start, min(start + few, end))
+        weights = buffer[: units.stop - units.start]
+        rng.standard_exponential(out=weights)
+        linear += weights.T @ statistic.columns[units]
+        if statistic.squared is not None:
+            squares += np.square(weights, out=weights).T @ statistic.squared[units]
+    return np.hstack([linear, squares])
+
+
+def _share_below(draws: Array) -> float:
+    """The share of draws at or below zero, the observed value among them."""
+    below, least = int(np.count_nonzero(draws <= 0)), 1 / (len(draws) + 1)
+    if below == 0 and len(draws) >= MOST_DRAWS and (spread := float(draws.std(ddof=1))) > 0:
+        return min(least, float(norm.sf(float(draws.mean()) / spread)))
+    return (below + 1) * least
+
+
+def _quantile(draws: Array, share: float) -> float:
+    """A quantile of the draws; far out, where too few of the most draws lie, that of a normal of their spread."""
+    if len(draws) >= MOST_DRAWS and min(share, 1 - share) * len(draws) < _IN_THE_TAIL / 2:
+        return float(draws.mean()) + float(norm.ppf(share)) * float(draws.std(ddof=1))
+    return float(np.quantile(draws, share))
+
+
+def _check_sizes(n: int, draws: int) -> None:
+    if n < 1 or draws < 1:
+        raise StatisticsError(f"a bootstrap needs at least one unit and one draw, got {n} and {draws}")
+
+
+def _check_clusters(clusters: NDArray[np.intp] | None, n: int) -> None:
+    if clusters is not None and (clusters.shape != (n,) or n == 0 or clusters.min() < 0):
+        raise StatisticsError(f"clusters must be {n} indices from 0, got shape {clusters.shape}")
 
 
 def _called(statistic: Callable[[Array], Array], weights: Array) -> Array:

@@ -14,23 +14,28 @@ from math import exp, inf, log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from netversus.errors import PairingError, StatisticsError
 from netversus.messages import noted, template
 from netversus.records import Direction, Effect, Question, Scale, Verdict
-from netversus.statistics.bootstrap import (
-    bootstrap,
-    bootstrap_p,
-    draws_for,
-    percentile_interval,
-    two_way_bootstrap,
+from netversus.statistics.bootstrap import bootstrap, bootstrap_p, draws_for, percentile_interval, two_way_bootstrap
+from netversus.statistics.constant import (
+    Bounds,
+    apart,
+    bounds_of,
+    constant_aggregate,
+    constant_mean,
+    is_zero,
+    of_differences,
+    same,
+    within,
 )
+from netversus.statistics.distributions import student
 from netversus.statistics.equivalence import decide
-from netversus.statistics.estimators import Estimator, difference_of, estimator
-from netversus.statistics.means import paired_bootstrap, paired_t, rule_of_three, t_is_safe
+from netversus.statistics.estimators import WITHOUT_INTERVAL, Estimator, difference_of, estimator
+from netversus.statistics.means import mean_test
 from netversus.statistics.pairing import Paired, Sample, fraction, pair
-from netversus.statistics.permutation import FEW, SignFlip, exchange_test, sign_flip, units_needed
+from netversus.statistics.permutation import FEW, SignFlip, exchange_test, sign_flip, smallest_p, units_needed
 from netversus.statistics.power import further_seeds, further_units
 from netversus.statistics.proportions import mcnemar_mid_p, tabulate, tango
 from netversus.statistics.ratios import (
@@ -46,7 +51,10 @@ Array = NDArray[np.float64]
 
 LEAST_SEEDS = 3
 _CORRELATED = 0.2  # lag-1 autocorrelation of timing blocks that is worth a word
-_ROUNDING = 1e-13  # differences this close, relative to the values, are the same
+
+TOO_FEW = template("none: too few units")
+NO_SPREAD = template("none: every value is the same")
+ONLY_DESCRIBED = template("none: its bias depends on the number of units, so that no interval holds the truth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,7 @@ def compare(
     elif question.scale is Scale.RATIO:
         measured = _ratio(paired, level)
     else:
-        measured = _mean(paired.by_unit(), level, seed)
+        measured = _mean(paired.by_unit(), of_differences(bounds_of(question)), level, seed)
     return _judged(question, measured, level, margin)
 
 
@@ -169,7 +177,8 @@ def compare_across_seeds(
     fraction(level, "the level")
     values_a, values_b = _by_seed(a, b)
     spread = _spread(values_a, values_b, draws_for(level), seed)
-    judged = _judged(question, _recipes(values_a, values_b, spread, level), level, margin)
+    bounds = of_differences(bounds_of(question))
+    judged = _judged(question, _recipes(values_a, values_b, spread, bounds, level), level, margin)
     if judged.verdict is not Verdict.UNDECIDED:
         return judged
     difference = judged.value_b - judged.value_a
@@ -232,26 +241,32 @@ def _proportion(paired: Paired, level: float) -> _Measured:
     )
 
 
-def _mean(paired: Paired, level: float, seed: int) -> _Measured:
+def _mean(paired: Paired, bounds: Bounds | None, level: float, seed: int) -> _Measured:
+    """`bounds` are those of a difference."""
     differences = paired.differences
     measured = _Measured(len(paired), float(paired.a.mean()), float(paired.b.mean()), None, 1.0, noted("paired t"))
     if len(paired) < 2:
         return replace(measured, method=noted("none: one unit has no spread"))
-    largest = max(np.abs(paired.a).max(), np.abs(paired.b).max())
-    if np.ptp(differences) <= _ROUNDING * largest:
-        scale = float(np.ptp(np.concatenate([paired.a, paired.b])))
-        return _without_spread(measured, float(differences[0]), scale, level)
-    if len(paired) < FEW:
-        flips = sign_flip(differences, seed=seed)
+    largest = float(max(np.abs(paired.a).max(), np.abs(paired.b).max()))
+    if same(differences, largest):
+        difference = 0.0 if is_zero(float(differences[0]), largest) else float(differences[0])
+        return _constant(measured, difference, bounds or _seen_bounds(difference, paired.a, paired.b), level)
+    found = mean_test(differences, level, bounds=bounds, seed=seed)
+    measured = replace(measured, effect=found.effect, p_value=found.p_value, method=found.method)
+    differing = apart(differences, largest)
+    return measured if len(differing) >= FEW else _of_few(measured, differing, level, seed)
+
+
+def _of_few(measured: _Measured, differing: Array, level: float, seed: int) -> _Measured:
+    """Where few units differ, few decide, however many there are: they are put to a sign-flip test."""
+    flips = sign_flip(differing, seed=seed)
+    if measured.n < FEW:
         method = noted("paired t interval, {test}", test=_flips(flips))
-        effect = paired_t(differences, level).effect
-        return replace(measured, effect=effect, p_value=flips.p_value, method=method, caveats=_few(flips, level))
-    if t_is_safe(differences):
-        test = paired_t(differences, level)
-        return replace(measured, effect=test.effect, p_value=test.p_value)
-    test = paired_bootstrap(differences, level, seed=seed)
-    method = noted("paired Bayesian bootstrap, {n} draws", n=draws_for(level))
-    return replace(measured, effect=test.effect, p_value=test.p_value, method=method)
+        return replace(measured, p_value=flips.p_value, method=method, caveats=_few(flips, level))
+    method = noted("{method}, {test}", method=measured.method, test=_flips(flips))
+    said = template("the two differ on so few units ({n}) that neither could be called better")
+    caveats = (noted(said, n=len(differing)),) if flips.smallest > 1 - level else ()
+    return replace(measured, p_value=flips.p_value, method=method, caveats=caveats)
 
 
 def _ratio(paired: Paired, level: float) -> _Measured:
@@ -289,7 +304,9 @@ def _aggregate(
     once = np.ones((1, len(units)))
     value_a, value_b = float(function(inputs_a, once)[0]), float(function(inputs_b, once)[0])
     levels = (exp(value_a), exp(value_b)) if question.scale is Scale.RATIO else (value_a, value_b)
-    measured = _Measured(n, *levels, None, 1.0, noted("none: too few units"))
+    measured = _Measured(n, *levels, None, 1.0, TOO_FEW)
+    if question.estimator in WITHOUT_INTERVAL:
+        return replace(measured, method=ONLY_DESCRIBED)
     if n < units_needed(1 - level):
         return measured
     draws = bootstrap(
@@ -299,8 +316,8 @@ def _aggregate(
         seed=seed,
         clusters=clusters,
     )
-    if np.ptp(draws) == 0:
-        return _without_spread(measured, value_b - value_a, max(1.0, abs(value_a), abs(value_b)), level)
+    if same(draws, max(1.0, abs(value_a), abs(value_b))):
+        return _constant_aggregate(question, measured, inputs_a, value_b - value_a, level)
     effect = percentile_interval(value_b - value_a, draws, n, level)
     if n < len(units):
         method = noted("paired Bayesian bootstrap over blocks, {n} draws", n=len(draws))
@@ -321,16 +338,35 @@ def _on_the_scale_of_differences(question: Question) -> Estimator:
     return lambda inputs, weights: np.asarray(np.log(function(inputs, weights)))
 
 
-def _without_spread(measured: _Measured, difference: float, scale: float, level: float) -> _Measured:
+def _constant(measured: _Measured, difference: float, bounds: Bounds | None, level: float) -> _Measured:
     """Every unit says the same: the interval covers what units not yet seen could still do."""
-    if scale == 0:
-        return replace(measured, method=noted("none: every value is the same"))
-    half = scale * rule_of_three(measured.n, level)
+    if bounds is None:
+        return replace(measured, method=NO_SPREAD)
+    effect = constant_mean(difference, measured.n, level, bounds)
     # All differences equal and not zero: a sign-flip test rejects as surely as it can.
-    p = min(1.0, 2.0 ** (1 - measured.n)) if difference else 1.0
-    effect = Effect(difference, difference - half, difference + half, level)
+    p = smallest_p(measured.n) if difference else 1.0
     method = noted("all differences equal, rule-of-three interval")
     return replace(measured, effect=effect, p_value=p, method=method)
+
+
+def _seen_bounds(difference: float, a: Array, b: Array) -> Bounds | None:
+    """What a unit's difference may be where nothing bounds it: as far off as the values seen lie apart, and on the
+    other side of zero. None where they do not lie apart."""
+    scale = float(np.ptp(np.concatenate([a, b])))
+    reach = scale + abs(difference)
+    return (difference - reach, difference + reach) if scale else None
+
+
+def _constant_aggregate(
+    question: Question, measured: _Measured, inputs: dict[str, Array], difference: float, level: float
+) -> _Measured:
+    """The same where all weights on the units give one difference."""
+    found = None if question.scale is Scale.RATIO else constant_aggregate(question, inputs, difference, level)
+    if found is None:
+        return replace(measured, method=NO_SPREAD)
+    p = 1.0 if is_zero(difference, 1.0) else smallest_p(measured.n)
+    effect = within(found, of_differences(bounds_of(question)))
+    return replace(measured, effect=effect, p_value=p, method=noted("all differences equal, rule-of-three interval"))
 
 
 def _exchanged(
@@ -385,7 +421,8 @@ def _spread(values_a: Array, values_b: Array, draws: int, seed: int) -> _Spread:
     )
 
 
-def _recipes(values_a: Array, values_b: Array, spread: _Spread, level: float) -> _Measured:
+def _recipes(values_a: Array, values_b: Array, spread: _Spread, bounds: Bounds | None, level: float) -> _Measured:
+    """`bounds` are those of a difference."""
     means_a, means_b = values_a.mean(axis=1), values_b.mean(axis=1)
     n = values_a.shape[1]
     method = noted(
@@ -393,9 +430,10 @@ def _recipes(values_a: Array, values_b: Array, spread: _Spread, level: float) ->
     )
     measured = _Measured(n, float(means_a.mean()), float(means_b.mean()), None, 1.0, method)
     difference = measured.value_b - measured.value_a
-    values = np.concatenate([values_a, values_b])
-    if spread.error <= _ROUNDING * np.abs(values).max():
-        return _without_spread(measured, difference, float(np.ptp(values)), level)
+    size = float(max(np.abs(values_a).max(), np.abs(values_b).max()))
+    if is_zero(spread.error, size):
+        difference = 0.0 if is_zero(difference, size) else difference
+        return _constant(measured, difference, bounds or _seen_bounds(difference, values_a, values_b), level)
     half = float(student.isf((1 - level) / 2, spread.freedom)) * spread.error
     p = float(2 * student.sf(abs(difference) / spread.error, spread.freedom))
     effect = Effect(difference, difference - half, difference + half, level)

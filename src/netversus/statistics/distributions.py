@@ -18,9 +18,6 @@ from scipy import special
 class _Normal:
     """The standard normal."""
 
-    def pdf(self, x: Any) -> Any:
-        return np.exp(-np.square(x) / 2) / np.sqrt(2 * np.pi)
-
     def cdf(self, x: Any) -> Any:
         return special.ndtr(x)
 
@@ -36,9 +33,6 @@ class _Normal:
 
 class _Student:
     """Student's t with `df` degrees of freedom."""
-
-    def cdf(self, x: Any, df: Any) -> Any:
-        return special.stdtr(df, x)
 
     def sf(self, x: Any, df: Any) -> Any:
         return special.stdtr(df, np.negative(x))
@@ -80,8 +74,3 @@ norm: Final = _Normal()
 student: Final = _Student()
 beta: Final = _Beta()
 binom: Final = _Binomial()
-
-
-def chi2_sf(x: Any, df: Any) -> Any:
-    """P(X > x) of a chi-squared variable with `df` degrees of freedom."""
-    return special.chdtrc(df, x)

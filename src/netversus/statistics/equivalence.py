@@ -14,9 +14,7 @@ all verdicts.
 
 from __future__ import annotations
 
-from math import inf, isnan
-
-from scipy.stats import t as student
+from math import isnan
 
 from netversus.errors import StatisticsError
 from netversus.records import Direction, Verdict
@@ -38,33 +36,6 @@ def decide(low: float, high: float, margin: float, direction: Direction) -> Verd
     if low <= 0 <= high:
         return Verdict.UNDECIDED
     return Verdict.B_BETTER if (low > 0) == (direction is Direction.HIGHER) else Verdict.A_BETTER
-
-
-def non_inferior(low: float, high: float, margin: float, direction: Direction) -> bool:
-    """Whether B is shown to be worse than A by less than the margin, if it is worse at all.
-
-    Raises:
-        StatisticsError: as `decide`, or the metric has no direction.
-    """
-    _check(low, high, margin)
-    if direction is Direction.NEITHER:
-        raise StatisticsError("non-inferiority needs a metric that is better higher or lower")
-    return low > -margin if direction is Direction.HIGHER else high < margin
-
-
-def tost(estimate: float, error: float, margin: float, *, freedom: float = inf) -> float:
-    """The p of two one-sided t tests (Schuirmann 1987): small when |difference| < margin is shown.
-
-    `error` is the standard error of the estimate, `freedom` its degrees of freedom (infinite: normal).
-
-    Raises:
-        StatisticsError: the margin or the error is not positive.
-    """
-    if not margin > 0 or not error > 0:
-        raise StatisticsError(f"TOST needs a positive margin and standard error, got {margin} and {error}")
-    above = student.sf((estimate + margin) / error, freedom)
-    below = student.cdf((estimate - margin) / error, freedom)
-    return float(max(above, below))
 
 
 def _check(low: float, high: float, margin: float) -> None:

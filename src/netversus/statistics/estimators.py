@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import inf
 from typing import Any, Final
 
 import numpy as np
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 
 from netversus.errors import PairingError, StatisticsError, nearest
 from netversus.statistics.average_precision import AveragePrecision
+from netversus.statistics.bootstrap import OfSums
 from netversus.statistics.detections import Seen, class_matches, loaded
 from netversus.statistics.pairing import Sample
-from netversus.statistics.ranking import area_under_roc, false_positive_rate
+from netversus.statistics.ranking import OUTLIER, area_under_roc, false_positive_rate
 from netversus.statistics.tracks import SCORES, Counts
 from netversus.statistics.tracks import loaded as loaded_counts
 from netversus.statistics.tracks import score as score_of_tracks
@@ -48,19 +50,28 @@ def difference_of(function: Estimator, a: Mapping[str, Any], b: Mapping[str, Any
     """`f(b, weights) - f(a, weights)` as a function of weights of shape (k, n), for a bootstrap that asks it again and
     again.
 
-    The ECE is a function of weighted sums: the bins are laid out once, and the sums of both contenders are one product.
-    That halves its time; every other estimator is asked twice.
+    The calibration error is a function of weighted sums: the bins are laid out once, and the sums of both contenders
+    are one product. Every other estimator is asked twice.
     """
-    if function is not expected_calibration_error:
+    if function is not debiased_squared_calibration_error:
         return lambda weights: function(b, weights) - function(a, weights)
-    once = np.ones(len(_input(b, "top1")))
-    columns = np.hstack([_spread_out(*_binned(b, once)), _spread_out(*_binned(a, once)), once[:, None]])
+    (of_b, squared_b), (of_a, squared_a) = _bins_of(b), _bins_of(a)
+    columns, squared = np.hstack([of_b, of_a]), np.hstack([squared_b, squared_a])
+    ends = np.cumsum([of_b.shape[1], of_a.shape[1], squared_b.shape[1]])
 
-    def difference(weights: Array) -> Array:
-        sums = np.abs(weights @ columns)
-        return np.asarray((sums[:, :BINS].sum(axis=1) - sums[:, BINS:-1].sum(axis=1)) / sums[:, -1])
+    def difference(sums: Array) -> Array:
+        sums_b, sums_a, power_b, power_a = np.split(sums, ends, axis=1)
+        return np.asarray(_debiased(sums_b, power_b) - _debiased(sums_a, power_a))
 
-    return difference
+    return OfSums(columns, difference, squared)
+
+
+def of_one(function: Estimator, inputs: Mapping[str, Any]) -> Callable[[Array], Array]:
+    """`f(inputs, weights)` as a function of weights of shape (k, n), for a bootstrap: see `difference_of`."""
+    if function is not debiased_squared_calibration_error:
+        return lambda weights: function(inputs, weights)
+    columns, squared = _bins_of(inputs)
+    return OfSums(columns, lambda sums: _debiased(*np.split(sums, [columns.shape[1]], axis=1)), squared)
 
 
 def debiased_squared_calibration_error(inputs: Mapping[str, Any], weights: Array) -> Array:
@@ -69,18 +80,10 @@ def debiased_squared_calibration_error(inputs: Mapping[str, Any], weights: Array
     Noise alone makes every bin's gap differ from zero. Of the absolute gap (the ECE) that bias cannot be removed, of
     the squared gap it can: its sampling variance is subtracted (Kumar, Liang & Ma, NeurIPS 2019; Broecker 2012).
     Inputs as for the ECE. The variance follows the weights, so that the correction holds under a bootstrap too. May
-    be slightly below zero; a bin of a single unit cannot be corrected.
+    be slightly below zero. Of a bin of a single unit nothing is known but noise: it adds nothing.
     """
-    index, gap = _binned(inputs, weights)
-    members = _spread_out(index, np.ones_like(gap))
-    share = weights @ members
-    filled = np.where(share > 0, share, 1.0)
-    sums = weights @ _spread_out(index, gap)
-    spread = np.maximum((weights @ _spread_out(index, gap**2)) / filled - (sums / filled) ** 2, 0.0)
-    power = (weights * weights) @ members
-    lost = 1 - power / filled**2  # Bessel's correction for weighted units; 0 for one unit
-    variance = np.where(lost > _ONE_UNIT, spread * power / np.where(lost > _ONE_UNIT, lost, 1.0), 0.0)
-    return np.asarray(((sums**2 - variance) / filled).sum(axis=-1) / weights.sum(axis=-1))
+    columns, squared = _bins_of(inputs, weights)
+    return _debiased(weights @ columns, (weights * weights) @ squared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,43 @@ ESTIMATORS: Final[Mapping[str, Estimator]] = {
 }
 
 
+WITHOUT_INTERVAL: Final = frozenset({"expected_calibration_error"})
+"""Estimators whose bias no resampling knows: they describe, and no interval around them holds the truth."""
+
+_RANGES: Final[Mapping[str, tuple[float, float]]] = {"tracks_mota": (-inf, 1.0), "tracks_idsw": (0.0, inf)}
+
+
+def range_of(name: str) -> tuple[float, float]:
+    """The least and the largest value that what an estimator estimates can have."""
+    return _RANGES.get(name, (0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """What an estimator that comes to one number whatever the weights leaves open: units that were not seen, a share q
+    of all, move it (or its difference between two contenders) by at most `stretch` times q. `units` is how many of the
+    units of their kind were seen."""
+
+    units: int
+    stretch: float
+
+
+def vouched(name: str, inputs: Mapping[str, Any]) -> Vouched | None:
+    """What is left open by such an estimator; None where few units can count for any share of it: a picture full of
+    boxes, one of the 5 % that set a threshold.
+
+    The area under the ROC curve: of m pairs of an outlier and a unit that belongs, no unit in two of them, all are
+    ranked rightly with a chance of (area)^m, and m can be as large as the smaller kind. The calibration error: a share
+    q of units moves a bin's gap by twice its share of the bin, and the square of the gap by twice that.
+    """
+    if name == "area_under_roc":
+        kinds = np.bincount(_input(inputs, OUTLIER).astype(np.intp), minlength=2)
+        return Vouched(int(kinds.min()), 1.0) if kinds.min() else None
+    if name == "debiased_squared_calibration_error":
+        return Vouched(len(_input(inputs, "top1")), 4.0)
+    return None
+
+
 def estimator(name: str) -> Estimator:
     """The estimator of that name.
 
@@ -184,6 +224,25 @@ def estimator(name: str) -> Estimator:
             f"there is no estimator {name!r}, only {', '.join(ESTIMATORS)}", hint=nearest(name, ESTIMATORS)
         )
     return ESTIMATORS[name]
+
+
+def _bins_of(inputs: Mapping[str, Any], weights: Array | None = None) -> tuple[Array, Array]:
+    """What is summed in each bin that holds a unit: under the weights gaps, their squares and ones, shape (n, 3 bins),
+    under the squares of the weights ones, shape (n, bins)."""
+    index, gap = _binned(inputs, np.ones(len(_input(inputs, "top1"))) if weights is None else weights)
+    _, index = np.unique(index, return_inverse=True)
+    gaps, squares, members = (_spread_out(index, values) for values in (gap, gap**2, np.ones_like(gap)))
+    return np.hstack([gaps, squares, members]), members
+
+
+def _debiased(sums: Array, power: Array) -> Array:
+    """The calibration error from the sums of `_bins_of`, shapes (..., 3 bins) and (..., bins)."""
+    gaps, squares, share = np.split(sums, 3, axis=-1)
+    filled = np.where(share > 0, share, 1.0)
+    spread = np.maximum(squares / filled - (gaps / filled) ** 2, 0.0)
+    lost = 1 - power / filled**2  # Bessel's correction for weighted units; 0 for one unit
+    variance = np.where(lost > _ONE_UNIT, spread * power / np.where(lost > _ONE_UNIT, lost, 1.0), gaps**2)
+    return np.asarray(((gaps**2 - variance) / filled).sum(axis=-1) / share.sum(axis=-1))
 
 
 def _binned(inputs: Mapping[str, Any], weights: Array) -> tuple[NDArray[np.intp], Array]:
@@ -202,7 +261,7 @@ def _binned(inputs: Mapping[str, Any], weights: Array) -> tuple[NDArray[np.intp]
 
 def _spread_out(index: NDArray[np.intp], values: Array) -> Array:
     """Each unit's value in the column of its bin, zeros elsewhere, shape (n, bins)."""
-    table = np.zeros((len(values), BINS))
+    table = np.zeros((len(values), int(index.max()) + 1))
     table[np.arange(len(values)), index] = values
     return table
 

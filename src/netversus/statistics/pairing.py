@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,25 +86,6 @@ def only(sample: Sample, units: Collection[str]) -> Sample:
     keep = [i for i, unit in enumerate(sample.units) if unit in units]
     records = None if sample.records is None else sample.records[keep]
     return Sample(tuple(sample.units[i] for i in keep), sample.values[keep], records)
-
-
-def cluster_means(sample: Sample, cluster_of: Mapping[str, str]) -> Sample:
-    """One value a cluster (several crops or corruptions of one image): the mean of its units.
-
-    Clusters come in order of first appearance. Units of one cluster are not independent, their means are.
-
-    Raises:
-        PairingError: a unit has no cluster, or the sample is not valid.
-    """
-    values = _checked(sample, "the sample")
-    homeless = [unit for unit in sample.units if unit not in cluster_of]
-    if homeless:
-        raise PairingError(f"every unit needs a cluster, {_named(homeless)} have none")
-    names = list(dict.fromkeys(cluster_of[unit] for unit in sample.units))
-    place = {name: i for i, name in enumerate(names)}
-    index = np.array([place[cluster_of[unit]] for unit in sample.units])
-    sums = np.bincount(index, weights=values, minlength=len(names))
-    return Sample(tuple(names), sums / np.bincount(index, minlength=len(names)))
 
 
 def vector(values: ArrayLike, what: str, *, least: int = 1) -> NDArray[np.float64]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import ceil, log, sqrt
 
-from scipy.stats import nct, norm
-from scipy.stats import t as student
-
 from netversus.errors import StatisticsError
+from netversus.statistics.distributions import norm, student
 from netversus.statistics.pairing import fraction
 from netversus.statistics.permutation import units_needed
 
@@ -154,6 +152,8 @@ def _t_power(shift: float, freedom: int, level: float) -> float:
     tail = (1 - fraction(level, "the level")) / 2
     if freedom > 5000:
         return float(norm.sf(norm.isf(tail) - shift))
+    from scipy.stats import nct  # slow to load, and only small samples need it
+
     critical = student.isf(tail, freedom)
     return float(nct.sf(critical, freedom, shift) + nct.cdf(-critical, freedom, shift))
 

@@ -1,4 +1,4 @@
-"""Power laws y = c x^k: how fast a cost grows, as the slope of a straight line through logarithms."""
+"""Power laws y = c x^k: how fast a cost grows or an error shrinks, the slope of a straight line through logarithms."""
 
 from __future__ import annotations
 

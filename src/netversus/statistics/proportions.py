@@ -10,10 +10,10 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, binom, chi2, norm
 
 from netversus.errors import StatisticsError
 from netversus.records import Effect
+from netversus.statistics.distributions import beta, binom, norm
 from netversus.statistics.pairing import fraction
 
 
@@ -70,15 +70,7 @@ def mcnemar_mid_p(b: int, c: int) -> float:
     if b + c == 0:
         return 1.0
     least = min(b, c)
-    return min(1.0, float(2 * binom.cdf(least, b + c, 0.5) - binom.pmf(least, b + c, 0.5)))
-
-
-def mcnemar_chi2(b: int, c: int, *, corrected: bool = False) -> tuple[float, float]:
-    """Statistic and p of McNemar's chi-squared test, with Edwards' continuity correction on request."""
-    if b + c == 0:
-        return 0.0, 1.0
-    statistic = max(0.0, abs(b - c) - (1.0 if corrected else 0.0)) ** 2 / (b + c)
-    return statistic, float(chi2.sf(statistic, 1))
+    return min(1.0, float(binom.cdf(least, b + c, 0.5) + binom.cdf(least - 1, b + c, 0.5)))
 
 
 def tango(b: int, c: int, n: int, level: float) -> Effect:
@@ -92,47 +84,44 @@ def tango(b: int, c: int, n: int, level: float) -> Effect:
     return Effect((b - c) / n, -_tango_upper(c, b, n, z), _tango_upper(b, c, n, z), level)
 
 
-def newcombe(table: Table, level: float) -> Effect:
-    """The difference of paired proportions (B - A) with Newcombe's hybrid score interval.
-
-    Method 10 of Newcombe, Statistics in Medicine 17 (1998) 2635: Wilson intervals of the two proportions,
-    joined through their correlation with a continuity correction.
-    """
-    n = table.n
-    _check(table.only_b, table.only_a, n)
-    z = float(norm.isf((1 - fraction(level, "the level")) / 2))
-    right_b, right_a = table.both + table.only_b, table.both + table.only_a
-    low_b, high_b = _wilson(right_b, n, z)
-    low_a, high_a = _wilson(right_a, n, z)
-    p_b, p_a = right_b / n, right_a / n
-    spread = sqrt(right_b * (n - right_b) * right_a * (n - right_a))
-    product = float(table.both * table.neither - table.only_b * table.only_a)
-    if product > 0:
-        product = max(product - n / 2, 0.0)
-    phi = product / spread if spread else 0.0
-
-    def reach(down: float, up: float) -> float:
-        return sqrt(max(0.0, down**2 - 2 * phi * down * up + up**2))
-
-    difference = p_b - p_a
-    low = difference - reach(p_b - low_b, high_a - p_a)
-    high = difference + reach(high_b - p_b, p_a - low_a)
-    return Effect(difference, max(-1.0, low), min(1.0, high), level)
-
-
 def above_chance(correct: int, n: int, chance: float, *, level: float = 0.95) -> AboveChance:
     """Exact binomial test that a proportion is above `chance` (one divided by the number of classes).
 
     Raises:
         StatisticsError: `correct` is not in 0..n, n is 0, or `chance` or `level` is not a fraction.
     """
-    if n < 1 or not 0 <= correct <= n:
-        raise StatisticsError(f"expected 0 <= correct <= n with n >= 1, got correct={correct}, n={n}")
     fraction(chance, "chance")
+    proportion = clopper_pearson(correct, n, level)
+    return AboveChance(proportion, chance, float(binom.sf(correct - 1, n, chance)))
+
+
+def clopper_pearson(k: int, n: int, level: float) -> Effect:
+    """The exact interval of a proportion k / n (Biometrika 26, 1934): it covers at least as often as it says.
+
+    Raises:
+        StatisticsError: `k` is not in 0..n, n is 0, or `level` is not a fraction.
+    """
+    _check_count(k, n)
     tail = (1 - fraction(level, "the level")) / 2
-    low = float(beta.ppf(tail, correct, n - correct + 1)) if correct else 0.0
-    high = float(beta.isf(tail, correct + 1, n - correct)) if correct < n else 1.0
-    return AboveChance(Effect(correct / n, low, high, level), chance, float(binom.sf(correct - 1, n, chance)))
+    low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
+    high = float(beta.isf(tail, k + 1, n - k)) if k < n else 1.0
+    return Effect(k / n, low, high, level)
+
+
+def wilson(k: int, n: int, level: float) -> Effect:
+    """Wilson's score interval of a proportion k / n (JASA 22, 1927).
+
+    Raises:
+        StatisticsError: `k` is not in 0..n, n is 0, or `level` is not a fraction.
+    """
+    _check_count(k, n)
+    low, high = _wilson(k, n, float(norm.isf((1 - fraction(level, "the level")) / 2)))
+    return Effect(k / n, low, high, level)
+
+
+def _check_count(k: int, n: int) -> None:
+    if n < 1 or not 0 <= k <= n:
+        raise StatisticsError(f"expected a count in 0..n with n >= 1, got {k} of {n}")
 
 
 def _check(b: int, c: int, n: int) -> None:

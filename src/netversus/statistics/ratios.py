@@ -9,10 +9,10 @@ from math import exp, floor, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm, spearmanr, wilcoxon
 
 from netversus.errors import StatisticsError
 from netversus.records import Effect
+from netversus.statistics.distributions import norm
 from netversus.statistics.estimators import Estimator
 from netversus.statistics.pairing import fraction, vector
 
@@ -75,6 +75,8 @@ def signed_rank_p(values: ArrayLike) -> float:
     array = vector(values, "the values")
     if not array.any():
         return 1.0
+    from scipy.stats import wilcoxon  # slow to load, and only ratios need it
+
     return float(wilcoxon(array, zero_method="zsplit").pvalue)
 
 
@@ -117,6 +119,8 @@ def order_effects(values: ArrayLike) -> OrderEffects:
     power = float(centred @ centred)
     if np.ptp(array) == 0 or power == 0:
         return OrderEffects(0.0, 0.0, 1.0)
+    from scipy.stats import spearmanr  # slow to load, and only ratios need it
+
     trend = spearmanr(np.arange(len(array)), array)
     return OrderEffects(float(centred[1:] @ centred[:-1]) / power, float(trend.statistic), float(trend.pvalue))
 

@@ -1,4 +1,4 @@
-"""Verdicts that may be looked at as often as one likes, and the boundaries for a few planned looks.
+"""Verdicts that may be looked at as often as one likes.
 
 Everything here needs the units in a random order that was fixed before they were seen: on images sorted by
 class the error rates do not hold. alpha = 1 - level is spent as alpha / 2 on each side.
@@ -15,9 +15,7 @@ from math import inf, log, sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import betainc, betaln, logsumexp
-from scipy.stats import norm
 
 from netversus.errors import StatisticsError
 from netversus.records import Direction, Effect, Verdict
@@ -28,7 +26,6 @@ Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 PRIOR = 50.0
-PLANNED_LOOKS = 10
 _NODES = 128
 _ROUNDING = 1e-9  # of a mean that is left for the last units of a population
 _CHUNK = 1 << 12  # units whose wealth is worked out at once: 4 MiB
@@ -239,36 +236,6 @@ def asymptotic_interval(values: ArrayLike, *, level: float = 0.95, tightest_at: 
     half = float(array.std(ddof=1)) * bound / n
     mean = float(array.mean())
     return Effect(mean, mean - half, mean + half, level)
-
-
-@lru_cache(maxsize=64)
-def obrien_fleming(looks: int = PLANNED_LOOKS, alpha: float = 0.05) -> float:
-    """C of O'Brien and Fleming's boundary (Biometrics 35, 1979).
-
-    Reject at look k of K when |Z_k| >= C sqrt(K / k). For equally spaced looks, two-sided. The walk Z_k
-    sqrt(k) then has the constant boundary C sqrt(K); its chance to stay inside is integrated look by look.
-
-    Raises:
-        StatisticsError: fewer than one look, or alpha not a fraction.
-    """
-    if looks < 1:
-        raise StatisticsError(f"expected at least one look, got {looks}")
-    spend = fraction(alpha, "alpha")
-    single = float(norm.isf(spend / 2))
-    if looks == 1:
-        return single
-    return float(brentq(lambda c: _leaving(c * sqrt(looks), looks) - spend, single, 2 * single, xtol=1e-10))
-
-
-def _leaving(edge: float, looks: int) -> float:
-    """The chance that a standard normal walk is outside (-edge, edge) at one of the looks."""
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    place = edge * nodes
-    step = norm.pdf(place[:, None] - place[None, :]) * (edge * weights)
-    density = norm.pdf(place)
-    for _ in range(looks - 1):
-        density = step @ density
-    return float(1 - density @ (edge * weights))
 
 
 class _Wealth:

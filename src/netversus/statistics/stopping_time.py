@@ -13,9 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from netversus.errors import StatisticsError
+from netversus.statistics.distributions import binom
 from netversus.statistics.pairing import fraction
 from netversus.statistics.power import images_for_proportions
 from netversus.statistics.sequential import PRIOR, boundary

@@ -18,6 +18,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from netversus.errors import NetversusError, OptionError, nearest
+from netversus.records import ContenderCard
 from netversus.study import Study
 
 GROUP = "netversus.studies"
@@ -58,6 +59,13 @@ def get_study(name: str) -> Study:
         hint = nearest(name, studies) or f"the studies are {', '.join(studies)}"
         raise OptionError(f"there is no study {name!r}", hint=hint)
     return studies[name]
+
+
+def is_trained(study: str, card: ContenderCard) -> bool:
+    """Whether the training seeds of a run make checkpoints of a contender (`Study.trains`). Of a study that is not
+    installed here no more is known than what the contender's card says."""
+    found = find_studies().get(study)
+    return card.untrained if found is None else found.trains(card)
 
 
 def chosen_studies(names: Iterable[str]) -> tuple[Study, ...]:

@@ -15,7 +15,7 @@ from lab.attacks.linear import PLAIN, SIDE, answers, exact_distance, grey_images
 from netversus.errors import CellError, DataError, OptionError
 from netversus.lab.attacks.apgd import windows
 from netversus.lab.attacks.budget import Budget
-from netversus.lab.attacks.cascade import ATTACKS, STANDARD, cascade, run_attack
+from netversus.lab.attacks.cascade import ATTACKS, cascade, run_attack
 from netversus.lab.attacks.draws import keys_of, uniform
 from netversus.lab.attacks.fab import fab_t, to_plane
 from netversus.lab.attacks.rows import advance
@@ -201,7 +201,7 @@ def test_a_cascade_names_who_turned_each_image_and_leaves_the_wrong_ones_alone(v
 
 
 def test_with_eps_nought_nothing_is_turned(victim, images, labels, keys):
-    assert bool(cascade(victim, images, labels, Threat("l2", 0.0), SHORT, keys, attacks=STANDARD).right.all())
+    assert bool(cascade(victim, images, labels, Threat("l2", 0.0), SHORT, keys).right.all())
 
 
 def test_an_image_is_attacked_until_it_is_done_and_the_next_takes_its_place():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from statistics import NormalDist
+
 import pytest
-from scipy.stats import binomtest, norm
+from scipy.stats import binomtest
 
 from lab.attacks.linear import answers, exact_distance, grey_images, linear, victim_of
 from netversus.errors import OptionError
@@ -13,7 +14,6 @@ from netversus.lab.attacks.smoothing import (
     Certificate,
     Smoothing,
     certify,
-    largest_radius,
     least_probability,
 )
 
@@ -49,12 +49,16 @@ def test_the_bound_is_the_one_sided_clopper_pearson():
     assert least_probability(0, 10, 0.001) == 0
 
 
-def test_no_certificate_reaches_beyond_what_the_copies_can_say():
-    smoothing = Smoothing(sigma=0.25, estimation=100, alpha=0.001)
-    assert largest_radius(smoothing) == pytest.approx(0.25 * norm.ppf(0.001 ** (1 / 100)))
-    assert np.isfinite(largest_radius(smoothing))
-
-
 def test_settings_that_cannot_be_are_refused():
     with pytest.raises(OptionError, match="smoothing needs"):
         Smoothing(sigma=0.0)
+
+
+def test_a_classifier_that_always_says_the_same_is_certified_as_far_as_its_copies_can_tell():
+    """All of n copies agree: the bound of their share is alpha^(1/n)."""
+    stubborn = linear(classes=2)
+    stubborn[-1].weight.data.zero_()
+    found = certify(
+        victim_of(stubborn), IMAGES[0], Smoothing(sigma=0.25, selection=5, estimation=300, alpha=0.01), key=0
+    )
+    assert found.radius == pytest.approx(0.25 * NormalDist().inv_cdf(0.01 ** (1 / 300)), rel=1e-9)

@@ -6,14 +6,15 @@ import pytest
 import torch
 from torch import nn
 
-from lab.attacks.linear import answers, grey_images, linear, victim_of
+from lab.attacks.linear import PLAIN, answers, grey_images, linear, victim_of
 from netversus.lab.attacks.budget import Budget
 from netversus.lab.attacks.cascade import cascade
 from netversus.lab.attacks.draws import keys_of
 from netversus.lab.attacks.losses import difference
 from netversus.lab.attacks.symptoms import symptoms
 from netversus.lab.attacks.threat import Threat
-from netversus.lab.attacks.victim import AVERAGED
+from netversus.lab.attacks.victim import AVERAGED, Victim
+from netversus.lab.evaluation import Room
 
 N = 16
 CURVE = (0.25, 1.0, 4.0)
@@ -190,3 +191,25 @@ def test_gradients_of_a_network_that_draws_are_averaged_over_many_passes():
     honest = victim_of(linear())
     honest.average_if_random(IMAGES, honest.exact(IMAGES))
     assert honest.passes == 1
+
+
+class Crowd(nn.Module):
+    """Whose last digits depend on how many images it is shown at once, as those of kernels do."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = linear()
+
+    def forward(self, images):
+        return self.inner(images) + 1e-3 * len(images)
+
+
+def test_a_network_that_is_shown_fewer_at_once_for_want_of_memory_is_not_taken_for_a_random_one():
+    room = Room()
+    victim = Victim(Crowd(), PLAIN, torch.device("cpu"), room=room)
+    before = victim.exact(IMAGES)
+    room.shrink(64)
+    assert not torch.equal(victim.exact(IMAGES), before)
+    victim.average_if_random(IMAGES, before)
+    assert victim.passes == 1
+    assert not victim.differing(IMAGES, before).any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -169,3 +170,34 @@ def test_a_factory_that_says_why_in_our_words_is_heard(write: Write, data_card: 
     name = write("from netversus.errors import WeightsError\ndef make():\n    raise WeightsError('mine')\n")
     with pytest.raises(WeightsError, match=r"^mine$"):
         load(resolve(f"py:{name}:make", data_card), classes=10, seed=0)
+
+
+def sized(outputs: int) -> str:
+    return HEADER + f"def make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, {outputs}))\n"
+
+
+def test_a_thousand_outputs_are_read_as_imagenets_where_the_data_are_named_so(write: Write, data_card: DataCard):
+    birds = replace(data_card, classes=("n01532829", "n01530575"))  # house finch and brambling: 12 and 10
+    model = load(resolve(f"py:{write(sized(1000))}:make", birds), classes=2, seed=0)
+    images = torch.rand(3, 3, 32, 32)
+    assert torch.equal(model(images), model[1](model[0](images))[:, [12, 10]])
+    two = load(resolve(f"py:{write(sized(2))}:make", birds), classes=2, seed=0)
+    assert two(images).shape == (3, 2)
+
+
+def test_outputs_that_are_not_the_datas_classes_are_refused(write: Write, data_card: DataCard):
+    with pytest.raises(WeightsError, match="has 7 outputs, the data have 10 classes"):
+        load(resolve(f"py:{write(sized(7))}:make", data_card), classes=10, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("return nn.Identity()", r"must answer with logits, .* it answers with shape \(1, 3, 32, 32\)"),
+        ("return nn.Linear(5, 10)", "failed on a picture: RuntimeError: "),
+    ],
+)
+def test_what_does_not_answer_with_logits_is_one_line(write: Write, body: str, says: str, data_card: DataCard):
+    with pytest.raises(WeightsError, match=says) as caught:
+        load(resolve(f"py:{write(HEADER + f'def make(): {body}')}:make", data_card), classes=10, seed=0)
+    assert len(str(caught.value).splitlines()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import numpy as np
@@ -98,6 +99,22 @@ def test_the_digest_tells_another_file_though_pixels_are_not_read(pets, encoded,
     rows = {"img": [{"bytes": encoded(noise(i)) + b"x", "path": None} for i in range(10)], "label": [0, 1] * 5}
     datasets.Dataset.from_dict(rows, features=features).to_parquet(pets / "data" / "test-00000-of-00002.parquet")
     assert open_data(f"hf:{pets}?streaming=true").card.digest != before
+
+
+def test_what_tells_of_change_are_the_files_themselves_for_the_digest_knows_footers_alone(pets):
+    files = sorted((pets / "data").iterdir())
+    assert open_data(f"hf:{pets}").split("test").trace == ""
+    assert open_data(f"hf:{pets}?streaming=true").split("test").trace is None  # written a moment ago
+    traces, digests = [], []
+    for stamp in (10**18, 11 * 10**17):
+        for file in files:
+            os.utime(file, ns=(stamp, stamp))
+        data = open_data(f"hf:{pets}?streaming=true")
+        traces.append(data.split("test").trace)
+        digests.append(data.card.digest)
+    assert digests[0] == digests[1]
+    assert None not in traces
+    assert traces[0] != traces[1]
 
 
 def test_bad_rows_are_named_when_they_are_read_and_a_missing_label_at_once(tmp_path, encoded, noise):

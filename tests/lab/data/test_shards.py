@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from netversus.errors import DataError, UnreadableError
 from netversus.lab.data import open_data, shards
+from netversus.lab.evaluation import batches
+from netversus.records import Preprocessing
 
 Members = list[tuple[str, bytes]]
 
@@ -264,8 +268,6 @@ def test_an_unreadable_image_that_only_its_header_was_known_of_is_named_when_it_
 
 
 def test_what_was_found_is_remembered_until_a_shard_changes(pets, members, monkeypatch):
-    import os
-
     for path in pets.iterdir():
         os.utime(path, ns=(10**18, 10**18))
     looked = []
@@ -277,6 +279,46 @@ def test_what_was_found_is_remembered_until_a_shard_changes(pets, members, monke
     write_tar(pets / "pets-001.tar", members(60, 8))
     assert open_data(f"webdataset:{pets}").card.digest != first.card.digest
     assert looked[3:] == ["pets-001.tar"]
+
+
+def _pixels(spec: str) -> dict[str, np.ndarray]:
+    """What a contender is shown of each image, the pixels kept on disk and found there."""
+    data, shape = open_data(spec), Preprocessing(crop=12, resize=None)
+    images = data.split("test")
+    shown = batches(
+        images, np.arange(len(images)), 8, torch.device("cpu"), preprocessings=[shape], cache=data.card.digest
+    )
+    return {one: row.numpy().copy() for batch in shown for one, row in zip(batch.ids, batch.pixels(shape), strict=True)}
+
+
+def test_pixels_of_an_earlier_archive_with_the_same_headers_are_not_taken_for_this_ones(tmp_path, encoded, noise):
+    def archive(first: int, stamp: int) -> str:
+        rows = [
+            member
+            for i in range(4)
+            for member in (
+                (f"{i}.ppm", encoded(noise(first + i, (16, 12)), form="PPM")),
+                (f"{i}.cls", str(i % 2).encode()),
+            )
+        ]
+        os.utime(write_tar(tmp_path / "x.tar", rows), ns=(stamp, stamp))
+        return f"webdataset:{tmp_path / 'x.tar'}?val=1&check=headers"
+
+    before = _pixels(spec := archive(0, 10**18))
+    digest = open_data(spec).card.digest
+    assert all(np.array_equal(each, before[one]) for one, each in _pixels(spec).items())
+    after = _pixels(archive(10, 11 * 10**17))
+    assert open_data(spec).card.digest == digest
+    assert not any(np.array_equal(each, before[one]) for one, each in after.items())
+
+
+def test_what_tells_of_change_is_the_digest_where_all_was_looked_at_and_else_the_files_themselves(pets):
+    headers = f"webdataset:{pets}?val=1&check=headers"
+    assert open_data(f"webdataset:{pets}?val=1").split("test").trace == ""
+    assert open_data(headers).split("test").trace is None  # written a moment ago, they may change once more unseen
+    for path in pets.iterdir():
+        os.utime(path, ns=(10**18, 10**18))
+    assert open_data(headers).split("test").trace
 
 
 @pytest.mark.parametrize(

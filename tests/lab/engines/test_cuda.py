@@ -46,6 +46,15 @@ def test_logits_of_an_earlier_replay_stay_as_they_were(images: Tensor):
     assert torch.equal(first, kept)
 
 
-def test_auto_finds_one_that_agrees(images: Tensor):
-    choice = choose(automatic_engines("cuda"), make_resnet(), images, device=torch.device("cuda:0"))
-    assert choice.candidates[0].seconds is not None
+def test_auto_takes_one_that_agrees_and_lets_go_of_the_others(images: Tensor):
+    choice = choose(automatic_engines("cuda"), make_resnet(), images, device=torch.device("cuda:0"), batch=64)
+    assert {each.engine for each in choice.candidates} == {engine.name for engine in automatic_engines("cuda")}
+    (chosen,) = [each for each in choice.candidates if each.engine == choice.engine]
+    assert chosen.accepted
+    assert chosen.judged == 30
+    assert chosen.flips == 0
+    assert chosen.shift is not None
+    assert chosen.shift <= 0.01
+    assert chosen.seconds is not None
+    faster = [each for each in choice.candidates if each.seconds is not None and each.seconds < chosen.seconds / 1.05]
+    assert all(each.why and not each.accepted for each in faster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from netversus.errors import CellError, EngineError
 from netversus.lab.engines import automatic_engines, get_engine, select
 from netversus.lab.engines.engine import Engine
 from netversus.lab.engines.prepared import Ready
-from netversus.lab.engines.select import Candidate, Choice, Tolerance, _decide, choose, judge
+from netversus.lab.engines.select import Candidate, Choice, Tolerance, _decide, choose, confirm, judge, parted
 from netversus.lab.engines.source import Source
 
 from .conftest import CPU, make_resnet
@@ -131,13 +132,172 @@ def test_of_two_that_are_as_fast_the_closer_to_fp32_is_chosen():
 def test_what_cannot_be_used_is_one_line_each_and_the_choice_goes_on(model: nn.Module, images: Tensor):
     choice = choose([BROKEN, ABSENT, get_engine("tensorrt"), OTHER_HEAD, FAST], model, images, device=CPU)
     assert choice.engine == "fast"
-    broken, absent, tensorrt = choice.fallbacks
-    assert broken.startswith("broken: broken cannot take this network: RuntimeError: ")
-    assert absent.startswith("absent: absent cannot run here: it needs the package 'no_such_package'")
-    assert tensorrt.startswith("tensorrt: tensorrt cannot run here: it runs on cuda only")
-    assert all(len(line.splitlines()) == 1 for line in choice.fallbacks)
-    assert [c.engine for c in choice.candidates[-3:]] == ["broken", "absent", "tensorrt"]
-    assert all(c.seconds is None and not c.accepted for c in choice.candidates[-3:])
+    unused = choice.candidates[-3:]
+    assert [each.engine for each in unused] == ["broken", "absent", "tensorrt"]
+    assert all(each.seconds is None and not each.accepted for each in unused)
+    broken, absent, tensorrt = (each.why for each in unused)
+    assert broken.startswith("broken cannot take this network: RuntimeError: ")
+    assert absent.startswith("absent cannot run here: it needs the package 'no_such_package'")
+    assert tensorrt.startswith("tensorrt cannot run here: it runs on cuda only")
+    assert all(len(each.why.splitlines()) == 1 for each in unused)
+
+
+class Failing(nn.Module):
+    """The network by an engine that fails at its call number `at`; the example is the first, a batch the second."""
+
+    def __init__(self, network: nn.Module, at: int, error: BaseException) -> None:
+        super().__init__()
+        self.network, self.at, self.error, self.calls = network, at, error, 0
+
+    def forward(self, images: Tensor) -> Tensor:
+        self.calls += 1
+        if self.calls == self.at:
+            raise self.error
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def failing(at: int, error: BaseException) -> Engine:
+    return Engine("failing", "", "fp32", lambda source: Ready(Failing(source.original.network, at, error)))  # type: ignore[union-attr]
+
+
+MILLISECONDS["failing"] = 0.5
+OUT_OF_MEMORY = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+
+
+@pytest.mark.parametrize(
+    "at", [1, 2, 4], ids=["when it is prepared", "at the first batch", "when answers are compared"]
+)
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            RuntimeError("a kernel is missing\nin libkernels"),
+            "cannot take this network: RuntimeError: a kernel is missing",
+        ),
+        (MemoryError(), "failing ran out of memory"),
+        (OUT_OF_MEMORY, "failing ran out of memory"),
+    ],
+    ids=["an error", "memory", "memory of the device"],
+)
+def test_an_engine_that_fails_at_any_step_is_one_line_and_the_choice_goes_on(
+    at: int, error: BaseException, said: str, model: nn.Module, images: Tensor
+):
+    choice = choose([failing(at, error), FAST], model, images, device=CPU)
+    assert choice.engine == "fast"
+    assert choice.candidates[-1].engine == "failing"
+    why = of(choice, "failing").why
+    assert why.endswith(said)
+    assert len(why.splitlines()) == 1
+    assert not of(choice, "failing").accepted
+    assert choice.prepared(images[:3]).shape == (3, 10)
+
+
+def test_an_engine_that_fails_while_it_is_timed_is_one_line_too(
+    model: nn.Module, images: Tensor, monkeypatch: pytest.MonkeyPatch
+):
+    def timed(prepared: nn.Module, _images: Tensor) -> float:
+        if prepared.engine == "slow":
+            raise OUT_OF_MEMORY
+        return 1e-3
+
+    monkeypatch.setattr(select, "_timed", timed)
+    choice = choose([SLOW, FAST], model, images, device=CPU)
+    assert of(choice, "slow") == Candidate("slow", why="slow ran out of memory")
+    assert choice.engine in ("fast", "eager")
+
+
+def test_an_error_of_fp32_itself_is_not_an_engines(model: nn.Module, images: Tensor):
+    model.forward = Failing(model.network, 3, RuntimeError("the moon is full")).forward  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="the moon is full"):
+        choose([FAST], model, images, device=CPU)
+
+
+def test_what_is_not_needed_any_more_is_let_go_of(model: nn.Module, images: Tensor):
+    networks: dict[str, weakref.ref[nn.Module]] = {}
+    alive: list[set[str]] = []
+
+    class Watched(nn.Module):
+        """The network; at each call it notes which engines' networks are in memory."""
+
+        def __init__(self, network: nn.Module, name: str) -> None:
+            super().__init__()
+            self.network, self.name = network, name
+            networks[name] = weakref.ref(self)
+
+        def forward(self, some: Tensor) -> Tensor:
+            alive.append({name for name, network in networks.items() if network() is not None})
+            logits: Tensor = self.network(some)
+            return -logits if self.name == "liar" else logits
+
+    def watched(name: str) -> Engine:
+        return Engine(name, "", "fp32", lambda source: Ready(Watched(source.module().network, name)))  # type: ignore[arg-type]
+
+    MILLISECONDS["liar"] = 0.5
+    choice = choose([watched("liar"), watched("fast"), watched("slow")], model, images, device=CPU)
+    assert choice.engine == "fast"
+    assert {"liar", "fast", "slow"} in alive  # timed in turns
+    assert alive[-1] == {"fast", "slow"}  # the liar was found out by then
+    assert {name for name, network in networks.items() if network() is not None} == {"fast"}
+
+
+def test_engines_are_timed_and_compared_with_as_many_images_at_once_as_will_be_shown(model: nn.Module, images: Tensor):
+    shown: list[int] = []
+
+    def noting(model: nn.Module, some: Tensor) -> Tensor:
+        shown.append(len(some))
+        logits: Tensor = model.network(some)
+        return logits
+
+    choice = choose([engine("noting", noting)], model, images, device=CPU, batch=64)
+    assert (choice.batch, set(shown[1:])) == (64, {64})
+    assert of(choice, "noting").judged == 30
+
+
+TIMES = {"liar": 0.5e-3, "fast": 1e-3, "slow": 12e-3, "eager": 4e-3}
+
+
+@pytest.fixture
+def untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be timed; the engines of these tests are found by their names."""
+    known = {each.name: each for each in (LIAR, FAST, SLOW, BROKEN, get_engine("eager"))}
+    monkeypatch.setattr(select, "_timed", lambda *_: pytest.fail("timed again"))
+    monkeypatch.setattr(select, "get_engine", known.__getitem__)
+    monkeypatch.setattr(select, "find_engines", lambda: known)
+
+
+@pytest.mark.usefixtures("untimed")
+def test_an_engine_that_was_chosen_is_taken_again_with_other_weights_if_it_agrees(model: nn.Module, images: Tensor):
+    choice = confirm("slow", TIMES, model, images, device=CPU)
+    assert choice.engine == choice.prepared.engine == "slow"
+    assert [(each.engine, each.seconds) for each in choice.candidates] == [("slow", 12e-3), ("eager", 4e-3)]
+    assert of(choice, "slow").why == "chosen on other weights; agrees with fp32 on these too"
+    assert (of(choice, "slow").flips, of(choice, "slow").judged) == (0, 30)
+
+
+@pytest.mark.usefixtures("untimed")
+@pytest.mark.parametrize("chosen", ["liar", "broken", "gone"])
+def test_where_it_does_not_agree_the_next_fastest_that_does_is_taken(chosen: str, model: nn.Module, images: Tensor):
+    choice = confirm(chosen, TIMES, model, images, device=CPU)
+    assert choice.engine == choice.prepared.engine == "fast"
+    assert of(choice, "fast").why == f"agrees with fp32, which {chosen}, chosen on other weights, does not"
+    assert of(choice, "liar").why == "the first class of 30 of 30 images changed, tolerated are 0.5 %"
+    assert any(each.engine == chosen for each in choice.candidates) == (chosen != "gone")
+
+
+@pytest.mark.usefixtures("untimed")
+def test_where_none_agrees_it_is_fp32(model: nn.Module, images: Tensor):
+    choice = confirm("liar", {"liar": 1e-3, "eager": 4e-3}, model, images, device=CPU)
+    assert choice.engine == "eager"
+    assert [each.engine for each in choice.candidates] == ["liar", "eager"]
+
+
+@pytest.mark.parametrize(("count", "held"), [(1, 1), (3, 1), (4, 1), (40, 10), (60, 15), (128, 32), (400, 64)])
+def test_a_quarter_of_the_images_is_for_calibration_64_at_most_and_one_at_least(count: int, held: int):
+    images = torch.arange(count)
+    calibration, judged = parted(images)
+    assert torch.equal(torch.cat([calibration, judged]), images)
+    assert len(calibration) == held
 
 
 def test_other_outputs_are_told_by_their_shape(model: nn.Module, images: Tensor):

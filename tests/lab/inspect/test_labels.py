@@ -55,5 +55,12 @@ def test_right_labels_are_mostly_left_alone(digits):
     assert len(confident_joint(probabilities, labels).suspects(labels)) < 0.02 * len(labels)
 
 
+def test_classes_of_few_images_are_held_out_in_fewer_folds():
+    features, labels = np.repeat(np.eye(3), 3, axis=0) + 0.01 * np.arange(9)[:, None], np.repeat(np.arange(3), 3)
+    found = out_of_fold(features, labels, 3)
+    assert found is not None
+    assert (found.argmax(axis=1) == labels).all()
+
+
 def test_nothing_is_said_of_labels_that_cannot_be_learned():
     assert out_of_fold(np.random.default_rng(0).normal(size=(4, 3)), np.array([0, 0, 0, 1]), 3) is None

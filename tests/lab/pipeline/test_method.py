@@ -16,7 +16,7 @@ from netversus.errors import DataError
 from netversus.lab.data import open_data
 from netversus.lab.data.decode import decode
 from netversus.lab.pipeline.decoders import Decoder, Pillow, Simplejpeg, decoders
-from netversus.lab.pipeline.method import EXACT, OVERSAMPLING, Method, Picture, fast_methods
+from netversus.lab.pipeline.method import EXACT, OVERSAMPLING, Method, Picture, decoder_in, fast_methods, method_of
 from netversus.lab.preprocessing import to_uint8, to_uint8_boxed
 from netversus.records import Preprocessing
 
@@ -187,6 +187,16 @@ def test_an_image_is_decoded_once_for_all_preprocessings_of_one_scale():
         for resize in (232, 256, 288):
             picture.pixels(Preprocessing(crop=224, resize=resize))
         assert images.decoded[0] == 1
+
+
+def test_a_stored_label_names_a_method_of_any_decoder_that_is_installed():
+    for decoder in decoders():
+        for method in (Method(decoder, scaled=True, boxed=True), Method(decoder, boxed=True)):
+            assert method_of(method.label) == method
+            assert decoder_in(method.label) == decoder.name
+    assert method_of("exact") == EXACT
+    assert method_of("fast: simplejpeg 0.0.1, scaled, boxed") is None
+    assert decoder_in("fast: simplejpeg 0.0.1, scaled, boxed") == "simplejpeg 0.0.1"
 
 
 def test_a_folder_of_jpegs_is_decoded_fast_and_a_changed_file_is_refused_all_the_same(tmp_path):

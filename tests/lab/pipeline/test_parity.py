@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from made_images import Files, encoded, noise, smooth
+from netversus.errors import DataError, UnreadableError
 from netversus.lab.pipeline.decoders import Pillow
 from netversus.lab.pipeline.method import EXACT, Method, Picture, fast_methods
 from netversus.lab.pipeline.parity import choose
@@ -82,3 +83,10 @@ def test_the_choice_is_the_same_every_time(grains):
     chosen = {choose(grains, recorded_shuffle(8, 0), [P64])[0] for _ in range(3)}
     assert len(chosen) == 1
     assert chosen <= {EXACT, *fast_methods()}
+
+
+def test_without_a_readable_image_there_is_nothing_to_compare_and_that_is_said(lenses):
+    lenses.checked = False
+    lenses.broken = {index: UnreadableError(f"{one}: torn") for index, one in enumerate(lenses.ids)}
+    with pytest.raises(DataError, match=r"none of 8 images could be read, first test/\d+: torn"):
+        choose(lenses, recorded_shuffle(8, 0), [P64])

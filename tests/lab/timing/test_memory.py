@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import tiny_nets
+from netversus.lab.engines import find_engines, get_engine
 from netversus.lab.timing.memory import largest_sum, peak_bytes, weight_bytes
 
 MIB = 2**20
@@ -42,6 +44,32 @@ def test_weights_that_two_layers_share_are_counted_once() -> None:
     twice[1].weight = layer.weight
     assert weight_bytes(twice) == 8 * 8 * 4
     assert weight_bytes(nn.BatchNorm1d(4)) == 4 * (4 * 4) + 8  # running mean and variance, and a 64-bit counter
+
+
+OUTSIDE = ("onnxruntime", "openvino")  # runtimes with memory of their own
+ENGINES = [
+    name for name, e in find_engines().items() if "cpu" in e.devices and name != "compile"
+]  # which takes minutes
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_memory_is_told_on_every_engine_whose_memory_is_torchs(name: str) -> None:
+    if reason := get_engine(name).missing("cpu"):
+        pytest.skip(reason)
+    images = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    network = get_engine(name).prepare(tiny_nets.wide().eval(), crop=32, device=images.device, calibration=images)
+    found = peak_bytes(network, images)
+    assert (found is None) == name.startswith(OUTSIDE)
+    assert found is None or found > weight_bytes(network) > 0
+
+
+def test_weights_that_onednn_packed_are_counted_as_what_they_take() -> None:
+    weight = torch.randn(64, 64, 3, 3)  # whole blocks of channels: nothing is filled up
+    packed = torch.ops.mkldnn._reorder_convolution_weight(weight, [1, 1], [1, 1], [1, 1], 1, [8, 64, 16, 16])
+    network = nn.Module()
+    network.register_buffer("packed", packed)
+    network.register_buffer("again", packed)
+    assert weight_bytes(network) == 4 * weight.numel()
 
 
 def test_memory_that_is_not_torchs_is_not_told() -> None:

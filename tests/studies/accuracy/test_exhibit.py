@@ -15,7 +15,7 @@ from netversus.evidence import StudyEvidence
 from netversus.exhibits import Table, Text
 from netversus.statistics.pairing import Sample
 from netversus.studies.accuracy.exhibit import exhibit
-from netversus.studies.accuracy.running import DECODING, MEMORY, decoding, memory
+from netversus.studies.accuracy.running import CACHE, DECODING, decoding, uncached
 
 
 @pytest.fixture
@@ -87,11 +87,21 @@ def test_a_run_of_an_older_version_tells_its_decoding_as_it_kept_it(evidence_of)
     assert words == Text("The images were decoded by the method exact. Tried: one way; another way.")
 
 
-def test_memory_that_did_not_suffice_is_told(evidence_of):
-    (words,) = memory(evidence_of({MEMORY: b"[64, 32]"}))
-    assert isinstance(words, Text)
-    assert words.text.startswith("64 images at once did not fit in memory: A was shown 16 at once.")
-    assert list(memory(evidence_of({}))) == []
+def test_ways_to_decode_that_differ_are_both_told_with_who_saw_what(make_card):
+    tried = {"method": "fast: x", "images": 8, "mean": 0.7, "most": 31, "seconds": 1, "exact_seconds": 2, "flips": {}}
+    records = {
+        name: json.dumps({"method": how, "mean": 0.5, "tried": [tried]}).encode()
+        for name, how in (("A", "exact"), ("B", "fast: x"))
+    }
+    evidence = SimpleNamespace(contenders=[make_card("A"), make_card("B")], artifact=lambda _, name: records.get(name))
+    words = [each.text for each in decoding(evidence) if isinstance(each, Text)]
+    assert words == ["A was shown images decoded by exact.", "B was shown images decoded by fast: x."]
+
+
+def test_pixels_that_could_not_be_kept_are_told_of_once(evidence_of):
+    (words,) = uncached(evidence_of({CACHE: b"{}"}))
+    assert words.text.startswith("The decoded images were not kept on disk")
+    assert list(uncached(evidence_of({}))) == []
 
 
 def _own_levels(card, right: list[float], *, early: bool) -> Table:

@@ -20,6 +20,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.evaluation import batches
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.records import Artifact, Emission, Observations
 from netversus.statistics.pairing import Sample
 from netversus.studies.adversarial import STUDY, AdversarialOptions
@@ -296,3 +297,30 @@ def test_a_contender_that_draws_random_numbers_is_attacked_through_their_average
     list(siege.attacked(batch))
     assert siege.searches[A].victim.passes == AVERAGED
     assert json.loads(next(siege.checked(bench.contenders[0])).content)["random_outputs"] > 0
+
+
+FEW = {"images": 4, "batch": 4, "steps": 2, "curve": "", "attacks": "pgd", "checks": 2, "smoothing_images": 1}
+
+
+def said(bench: Bench, kept: dict[tuple[str, str], bytes]) -> list[str]:
+    """The sentences of the report."""
+    seen = Seen(bench, measure(bench))
+    seen.artifacts |= kept
+    return [each.text for each in shown.exhibit(seen) if isinstance(each, Text)]
+
+
+def test_an_image_that_cannot_be_read_is_left_out_for_all_and_the_report_names_it(fitted, tmp_path, torn):
+    words = f"1 image could not be read and was left out for every contender: {torn}: torn."
+    assert words in said(bench_of(tmp_path, fitted, **FEW), {})
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept_and_told(fitted, tmp_path):
+    kept: dict[tuple[str, str], bytes] = {}
+    bench = replace(
+        bench_of(tmp_path, {A: fitted[A]}, **FEW),
+        keep=lambda artifact: kept.update({(artifact.contender, artifact.name): artifact.content}),
+    )
+    words = f"64 images at once did not fit in memory: {A} was shown 16 at once."
+    assert any(each.startswith(words) for each in said(bench, kept))
+    assert kept == {(A, MEMORY_FILE): b"[64, 32]"}

@@ -8,15 +8,19 @@ import torch
 from sklearn.covariance import LedoitWolf
 from sklearn.neighbors import NearestNeighbors
 
+from lone_bench import Seen
 from netversus.errors import CellError
+from netversus.exhibits import Text
 from netversus.lab.bench import Bench
 from netversus.lab.corruptions import COMMON, SEVERITIES
 from netversus.lab.corruptions.corrupt import corrupt
 from netversus.lab.data.digits import DigitImages
 from netversus.lab.preprocessing import normalise, to_uint8
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.records import Artifact, Emission, Observations
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.corruption import measure as module
+from netversus.studies.corruption.exhibit import exhibit
 from netversus.studies.corruption.gallery import FILE, loaded
 from netversus.studies.corruption.measure import measure
 from netversus.studies.corruption.outliers import KINDS, mahalanobis, neighbour_distance, outlier_ids
@@ -167,3 +171,24 @@ def test_outputs_that_are_no_numbers_name_image_and_corruption(make_bench, monke
     monkeypatch.setattr(Bench, "model", broken)
     with pytest.raises(CellError, match=r"NaN or infinite outputs, first on digits/.* under clean"):
         list(measure(make_bench()))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept(make_bench) -> None:
+    bench, kept = make_bench(WIDE, images=4, batch=4, outliers=4, train_images=20), {}
+    bench.keep = lambda artifact: kept.update({(artifact.contender, artifact.name): artifact.content})
+    found = seen(measure(bench))
+    assert len(found[WIDE, "corrupted_top1"]) == 4
+    assert len(found[WIDE, "outlier_neighbours"]) == 8
+    assert kept == {(WIDE, MEMORY_FILE): b"[64, 32]"}
+
+
+def test_an_image_that_cannot_be_read_is_left_out_for_all_and_the_report_names_it(make_bench, torn: str) -> None:
+    bench = make_bench(NARROW, WIDE, images=4, batch=2, outliers=4, train_images=20)
+    shown = Seen(bench, measure(bench))
+    for name in (NARROW, WIDE):
+        units = shown.series(name, "corrupted_top1").units
+        assert len(units) == 3
+        assert torn not in units
+    said = [each.text for each in exhibit(shown) if isinstance(each, Text)]
+    assert f"1 image could not be read and was left out for every contender: {torn}: torn." in said

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 
+from lone_bench import Seen
+from netversus.exhibits import Text
 from netversus.lab.bench import Bench
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.records import Artifact, Observations
 from netversus.studies.generation import STUDY, GenerationOptions
+from netversus.studies.generation.exhibit import exhibit
 from netversus.studies.generation.files import ASCENT, PROGRESS, painted_file
 from netversus.studies.generation.measure import Studio, measure
 from netversus.study import Work
@@ -114,3 +118,14 @@ def test_a_budget_cuts_steps_before_pictures():
     fit = STUDY.fit(GenerationOptions(), work, whole / 4)
     assert fit.options.steps < GenerationOptions().steps
     assert fit.options.pictures == GenerationOptions().pictures
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept_and_told(make_bench):
+    kept: dict[tuple[str, str], bytes] = {}
+    bench = make_bench(kept=kept)
+    told = [each.text for each in exhibit(Seen(bench, measure(bench), kept)) if isinstance(each, Text)]
+    for card in bench.contenders:
+        assert kept[card.name, MEMORY_FILE] == b"[64, 32]"
+        words = f"64 images at once did not fit in memory: {card.name} was shown 16 at once."
+        assert any(each.startswith(words) for each in told)

@@ -8,7 +8,8 @@ import torch
 
 from lone_bench import Kept, Seen, lone_bench
 from netversus.errors import OptionError
-from netversus.exhibits import Chart, Gallery, Table
+from netversus.exhibits import Chart, Gallery, Table, Text
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.studies.poisoning import STUDY, PoisoningOptions
 from netversus.studies.poisoning import measure as module
 from netversus.studies.poisoning.design import Condition, conditions, read_result
@@ -146,3 +147,15 @@ def test_a_name_that_there_is_not_is_told_in_a_line(tmp_path, wrong, named):
 def test_lower_attack_success_is_better_and_each_image_is_bounded():
     question = STUDY.questions[0]
     assert (question.metric, question.direction, question.bounds) == ("attack_success", "lower", (0.0, 1.0))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept_and_told(tmp_path):
+    kept: Kept = {}
+    few = OPTIONS.model_copy(update={"samples": 32, "images": 20, "noise": "", "defences": "spectral"})
+    bench = lone_bench(few, tmp_path, contenders=[WIDE], data="digits?size=16&test=1400", kept=kept)
+    seen = Seen(bench, measure(bench), kept)
+    assert read_result(kept[WIDE, "badnets-0.08.json"]).found.keys() == {"spectral"}
+    assert kept[WIDE, MEMORY_FILE] == b"[64, 32]"
+    told = [each.text for each in exhibit(seen) if isinstance(each, Text)]
+    assert any(each.startswith(f"64 images at once did not fit in memory: {WIDE} was shown 16") for each in told)

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from lone_bench import Seen, lone_bench
 from netversus.exhibits import Table, Text
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.studies.privacy import PrivacyOptions
 from netversus.studies.privacy import measure as module
 from netversus.studies.privacy.exhibit import exhibit
@@ -123,3 +124,13 @@ def test_equal_scores_name_nobody():
 def test_an_odd_number_of_shadows_is_refused():
     with pytest.raises(ValidationError, match="pairs"):
         PrivacyOptions(shadows=3)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept_and_told(tmp_path):
+    kept: dict[tuple[str, str], bytes] = {}
+    bench = bench_of(tmp_path, kept, images=40, samples=32, shadows=2)
+    seen = Seen(bench, measure(bench), kept)
+    assert kept[WIDE, MEMORY_FILE] == b"[64, 32]"
+    told = [each.text for each in exhibit(seen) if isinstance(each, Text)]
+    assert any(each.startswith(f"64 images at once did not fit in memory: {WIDE} was shown 16") for each in told)

@@ -16,9 +16,10 @@ from netversus.lab.bench import Bench
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.data.annotated import Boxes, FrameSet
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.records import Observations
 from netversus.studies.recognition import RecognitionOptions
-from netversus.studies.recognition.measure import cut_out, measure
+from netversus.studies.recognition.measure import _crops, cut_out, measure
 
 NARROW, WIDE = "py:tiny_nets:narrow@scratch", "py:tiny_nets:wide@scratch"
 SCENES = "scenes?size=16&train=40&test=20&frame_size=64&frames=1&test_frames=4&sequences=1&test_sequences=1&length=2"
@@ -108,6 +109,24 @@ def test_a_gallery_of_one_class_has_nothing_to_find(make_bench):
     bench.data.splits["train"].labels[:] = 3
     with pytest.raises(CellError, match="none of the test images"):
         observed(bench)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept(make_bench):
+    bench, kept = make_bench(SCENES, WIDE, images=20, gallery=40), {}
+    bench.keep = lambda artifact: kept.update({(artifact.contender, artifact.name): artifact.content})
+    seen, name = observed(bench), bench.contenders[0].name
+    assert seen[name, "verified"]
+    assert seen[name, "crop_top1"]
+    assert kept == {(name, MEMORY_FILE): b"[64, 32]"}
+
+
+@pytest.mark.usefixtures("crowded")
+def test_objects_are_shown_as_many_at_once_as_fit_too(make_bench):
+    bench, kept = make_bench(SCENES, WIDE, images=20, gallery=40), []
+    bench.keep = kept.append
+    assert [each for each in _crops(bench) if isinstance(each, Observations)]
+    assert {each.name for each in kept} == {MEMORY_FILE}
 
 
 def test_a_crop_is_a_square_around_its_box_and_stays_in_the_picture():

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from netversus.lab.data import open_data
+from netversus.lab.evaluation import Room
 from netversus.lab.timing.stopwatch import Stopwatch
 from netversus.records import ContenderCard
 from netversus.studies.scaling import ScalingOptions
@@ -119,6 +120,7 @@ def bench(
             scratch=lambda _name: folder,
             stored=lambda *_: (),
             loads=[],
+            rooms={},
         )
 
         def model(card: ContenderCard) -> Net:
@@ -126,6 +128,7 @@ def bench(
             return nets[card.name.partition(" ")[0]]
 
         made.ready = made.model = model
+        made.room = lambda card: made.rooms.setdefault(card.name, Room())
         return made
 
     return make

@@ -2,19 +2,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import linregress
+from scipy.stats import binomtest, linregress
 
 from netversus.exhibits import Chart, Exhibit, Table, Text
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.records import ContenderCard, DataCard
 from netversus.report.svg.chart import draw_chart
 from netversus.statistics.pairing import Sample
 from netversus.studies.scaling import NOTES
+from netversus.studies.scaling.depths import depth_of
 from netversus.studies.scaling.exhibit import exhibit
+from netversus.studies.scaling.grid import read
+from netversus.study import LEFT_OUT
 
 
 @dataclass
@@ -25,18 +29,21 @@ class Stored:
     data: DataCard
     samples: dict[tuple[str, str], Sample]
     told: Mapping[str, Any] | None = None
+    artifacts: dict[tuple[str, str], bytes] = field(default_factory=dict)
     seeds: tuple[int, ...] = (0,)
 
     def series(self, contender: str, metric: str, seed: int | None = None) -> Sample | None:
         return self.samples.get((contender, metric))
 
     def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:
-        return None if self.told is None or name != NOTES else json.dumps(self.told).encode()
+        if name == NOTES:
+            return None if self.told is None else json.dumps(self.told).encode()
+        return self.artifacts.get((name, contender))
 
 
 TOLD: dict[str, Any] = {
     "notes": [],
-    "busy": 0.02,
+    "busy": [0.02, 0.01],
     "device": "cpu",
     "threads": 2,
     "at_once": 8,
@@ -154,24 +161,112 @@ def test_more_threads_are_drawn_beside_the_ideal(stored: Stored) -> None:
     assert chart.series[2].y == (1, 2)
 
 
-def test_a_block_that_lacks_a_size_enters_no_exponent(stored: Stored) -> None:
-    sample = stored.samples["A", "seconds_resolution"]
-    stored.samples["A", "seconds_resolution"] = Sample(sample.units[:-1], sample.values[:-1])
-    assert cells(titled(stored, Table)[EXPONENTS], 0)["blocks"] == BLOCKS - 1
+def test_a_size_that_some_blocks_lack_is_in_no_curve_and_no_block_is_dropped(stored: Stored) -> None:
+    for name in "AB":  # memory ran out after three blocks
+        sample = stored.samples[name, "seconds_batch"]
+        kept = [i for i, unit in enumerate(sample.units) if read(unit)[0] != 8 or read(unit)[1] < "block-003"]
+        stored.samples[name, "seconds_batch"] = Sample(tuple(sample.units[i] for i in kept), sample.values[kept])
+    by_axis = {(row[0], row[1]): row for row in titled(stored, Table)[EXPONENTS].rows}
+    name, _, smallest, largest, *_, blocks = by_axis["A", "images at once"]
+    assert (name, smallest, largest, blocks) == ("A", 1, 4, BLOCKS)
+    assert titled(stored, Chart)["Time over batch"].series[0].x == ("1", "4")
+    said = [text for text in texts(stored) if text.startswith("Only")]
+    assert said == ["Only 3 of 8 timing blocks hold 8 (images at once): it is in no curve and in no exponent."]
 
 
-def test_a_busy_machine_and_what_was_left_out_are_told(stored: Stored) -> None:
-    stored.told = TOLD | {"busy": 0.6, "notes": ["Batch 32 was left out for all: A does not fit in memory."]}
+def test_the_machine_is_said_once_to_be_quiet_and_what_was_left_out_is_told(stored: Stored) -> None:
+    stored.told = TOLD | {"notes": ["Batch 32 was left out for all: A does not fit in memory."]}
     said = texts(stored)
-    assert "60 %" in said[0]
+    assert said[0].startswith("The machine was quiet: what it timed scatters by at most")
     assert said[1].startswith("Batch 32 was left out")
+    assert len([text for text in said if "quiet" in text]) == 1
+
+
+def scattering(stored: Stored) -> None:
+    sample = stored.samples["B", "seconds_threads"]
+    noise = [1.5 if read(unit)[0] == 2 and int(read(unit)[1][-1]) % 2 else 1.0 for unit in sample.units]
+    stored.samples["B", "seconds_threads"] = Sample(sample.units, sample.values * np.array(noise))
+
+
+def busy(stored: Stored) -> None:
+    stored.told = TOLD | {"busy": [0.6, 0.01]}
+
+
+def busy_as_kept_before(stored: Stored) -> None:
+    stored.told = TOLD | {"busy": 0.6}
+
+
+def both(stored: Stored) -> None:
+    scattering(stored)
+    busy(stored)
+
+
+@pytest.mark.parametrize(
+    ("disturb", "words"),
+    [
+        (scattering, ["the time of B (threads: 2) scatters by 30 %"]),
+        (busy, ["others used up to 60 %"]),
+        (busy_as_kept_before, ["others used up to 60 %"]),
+        (both, ["the time of B (threads: 2)", "others used up to 60 %"]),
+    ],
+)
+def test_a_noisy_machine_is_said_once_with_its_signs(
+    stored: Stored, disturb: Callable[[Stored], None], words: list[str]
+) -> None:
+    disturb(stored)
+    (said,) = [text for text in texts(stored) if "quiet" in text]
+    assert said.startswith("This machine was not quiet")
+    assert all(word in said for word in words)
+
+
+def test_unreadable_images_and_memory_that_ran_out_are_told(stored: Stored) -> None:
+    stored.artifacts = {
+        (LEFT_OUT, "A"): json.dumps({"x": "x: torn", "y": "y: torn"}).encode(),
+        (MEMORY_FILE, "B"): b"[64, 32]",
+    }
+    said = texts(stored)
+    assert "2 images could not be read and were left out for every contender: x: torn; y: torn." in said
+    assert any("64 images at once did not fit in memory: B was shown 16 at once" in text for text in said)
+
+
+DEPTHS = "What depth costs, and what it brings"
+
+
+def test_reference_depths_stand_beside_no_quality_and_it_is_said_why(stored: Stored) -> None:
+    table = titled(stored, Table)[DEPTHS]
+    assert [row[0] for row in table.rows] == [18, 34, 50]
+    assert {(row[1], row[4], row[5], row[6]) for row in table.rows} == {("for reference", None, None, "random weights")}
+    assert "no quality, and none is made up" in table.note
+
+
+def test_contenders_that_are_depths_have_their_top1_beside_their_time(
+    stored: Stored, make_card: Callable[..., ContenderCard]
+) -> None:
+    stored.contenders = [make_card("A", architecture="resnet50"), make_card("B", architecture="resnet101")]
+    table = titled(stored, Table)[DEPTHS]
+    assert [(row[0], row[1]) for row in table.rows][2:] == [(50, "A"), (50, "for reference"), (101, "B")]
+    row = cells(table, 2)
+    assert (row["side (px)"], row["images"], row["top-1 (%)"]) == (32, 100, 80)
+    assert row["ms an image"] == pytest.approx(10, rel=0.05)
+    low, high = (float(end) for end in str(row["95 % interval"]).strip("[]").split(","))
+    theirs = binomtest(80, 100).proportion_ci(0.95, "exact")
+    assert (low, high) == pytest.approx((100 * theirs.low, 100 * theirs.high), abs=0.05)
+    stored.told = TOLD | {"depths": {}}
+    assert "random weights" not in titled(stored, Table)[DEPTHS].note
+
+
+def test_what_is_no_whole_resnet_is_no_depth(make_card: Callable[..., ContenderCard]) -> None:
+    cut = make_card("cut", spec="resnet101?stages=3", architecture="resnet101")
+    assert [depth_of(card) for card in (make_card("resnet101"), cut, make_card("wide_resnet50_2"))] == [101, None, None]
 
 
 def test_an_unfinished_cell_shows_what_it_has(stored: Stored) -> None:
     stored.told = None
     stored.samples = {key: s for key, s in stored.samples.items() if key == ("A", "seconds_batch")}
     shown: list[Exhibit] = list(exhibit(stored))
-    assert [type(each) for each in shown] == [Table, Chart]
+    assert [type(each) for each in shown] == [Text, Table, Chart]
+    assert isinstance(shown[0], Text)
+    assert "how busy others kept it is not known" in shown[0].text  # absent, and not none
     stored.samples = {}
     assert list(exhibit(stored)) == []
 

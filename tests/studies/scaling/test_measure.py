@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from netversus.errors import CellError
+from netversus.errors import CellError, DataError, UnreadableError
 from netversus.lab.bench import Bench
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
+from netversus.lab.data.dataset import ImageSet
 from netversus.lab.engines.prepared import Prepared
 from netversus.lab.preprocessing import normalise, to_uint8
 from netversus.records import Artifact, Emission, Observations, Preprocessing, Progress, Verdict
@@ -26,6 +28,7 @@ from netversus.studies.scaling import NOTES, STUDY, ScalingOptions
 from netversus.studies.scaling.machine import Load
 from netversus.studies.scaling.measure import _devices, _loader, measure
 from netversus.studies.scaling.quality import resized
+from netversus.study import LEFT_OUT
 
 if TYPE_CHECKING:
     from conftest import Clock, Net
@@ -99,7 +102,7 @@ def test_progress_grows_to_the_whole_and_notes_come_last(bench: MakeBench, net: 
     steps = [(e.done, e.total) for e in emissions if isinstance(e, Progress)]
     assert steps == [(i + 1, 6) for i in range(6)]  # the trial, three blocks, two batches of images
     assert isinstance(emissions[-1], Artifact)
-    assert (told(emissions)["busy"], told(emissions)["peaks"], told(emissions)["bandwidth"]) == (0.125, {}, None)
+    assert (told(emissions)["busy"], told(emissions)["peaks"], told(emissions)["bandwidth"]) == ([0.125], {}, None)
 
 
 def test_an_interrupted_block_is_kept_whole_and_finished_blocks_are_not_measured_again(
@@ -109,9 +112,9 @@ def test_an_interrupted_block_is_kept_whole_and_finished_blocks_are_not_measured
     with closing(measure(bench(tmp_path, A=net(0.01), B=net(0.02)))) as running:
         for emission in running:
             stored.append(emission)
-            if isinstance(emission, Observations) and emission.units == ("block-001",):
-                break  # killed after one of the block's observations, before those of B
-    assert "block-001" not in gathered(stored).get(("B", "resolution_growth"), {})
+            if isinstance(emission, Observations) and "batch-0001/block-001" in emission.units:
+                break  # killed after some of the block's observations, before those of B
+    assert "batch-0001/block-001" not in gathered(stored)["B", "seconds_batch"]
 
     slower = bench(tmp_path, A=net(0.1), B=net(0.2))
     seen = gathered([*stored, *measure(slower)])
@@ -141,6 +144,112 @@ def test_what_was_left_out_before_the_kill_stays_left_out(bench: MakeBench, net:
         "1.5 times the resolution was left out for all: A does not fit in memory.",
         "Batch 4 was left out for all: A does not fit in memory.",
     ]
+
+
+def begun(running: Iterator[Emission], last: str) -> list[Emission]:
+    """What was stored before a kill, right after the first observation that names a unit."""
+    stored: list[Emission] = []
+    with closing(running):
+        for emission in running:
+            stored.append(emission)
+            if isinstance(emission, Observations) and last in emission.units:
+                break
+    return stored
+
+
+def test_blocks_of_before_and_after_a_kill_count_alike_though_a_point_does_not_fit_any_more(
+    bench: MakeBench, net: MakeNet, tmp_path: Path
+) -> None:
+    options = {"resolution": (1, 2, 3)}
+    stored = begun(measure(bench(tmp_path, A=net(0.01), options=options)), "resolution-0032/block-001")
+    emissions = [*stored, *measure(bench(tmp_path, A=net(0.01, room=2 * 64**2), options=options))]
+    seen = gathered(emissions)
+    assert "resolution-0096/block-001" in seen["A", "seconds_resolution"]
+    assert "resolution-0096/block-002" not in seen["A", "seconds_resolution"]
+    assert seen["A", "resolution_growth"] == pytest.approx({f"block-00{i}": 4 for i in range(3)})
+    assert list(seen["A", "resolution_exponent"]) == ["block-000", "block-001", "block-002"]
+    assert told(emissions)["notes"] == ["3 times the resolution was left out for all: A does not fit in memory."]
+
+
+def test_memory_that_runs_out_in_a_block_costs_the_point_and_not_the_cell(bench: MakeBench, net: MakeNet) -> None:
+    cramped, emissions = net(0.02), []
+    for emission in measure(bench(A=net(0.01), B=cramped)):
+        emissions.append(emission)
+        if isinstance(emission, Progress) and emission.done == 2:  # the trial and the first block
+            cramped.room = 2 * 32**2 + 1
+    seen = gathered(emissions)
+    assert {unit for unit in seen["A", "seconds_batch"] if unit.startswith("batch-0004")} == {"batch-0004/block-000"}
+    assert sum(unit.startswith("batch-0001") for unit in seen["A", "seconds_batch"]) == 3
+    assert ("A", "batch_exponent") not in seen  # one size that all blocks hold has no exponent
+    assert "Batch 4 was left out for all after 1 timing blocks: memory ran out with B." in told(emissions)["notes"]
+    assert ("A", "top1_at_0064") not in seen
+    assert len(seen["B", "top1_smallest"]) == 20
+
+
+def test_a_roof_that_was_not_measured_before_a_kill_tries_no_point_again(
+    bench: MakeBench, net: MakeNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netversus.studies.scaling.machine.LOADS", {"cpu": Load(16, 4096)})
+    monkeypatch.setattr("netversus.studies.scaling.machine._best", lambda _watch, _work: 1e-3)
+    options = {"roofline": True, "batch": (1, 16)}
+    stored = begun(measure(bench(tmp_path, A=net(0.01), options=options)), "resolution-0032/block-002")
+    emissions = [*stored, *measure(bench(tmp_path, A=net(0.01, room=2 * 64**2), options=options))]
+    assert [note for note in told(emissions)["notes"] if "left out" in note] == []
+
+
+def test_a_roof_that_does_not_fit_in_memory_is_absent_and_said(
+    bench: MakeBench, net: MakeNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_watch: object) -> object:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("netversus.studies.scaling.measure.measure_machine", full)
+    notes = told(list(measure(bench(A=net(0.01), options={"roofline": True}))))
+    assert (notes["peaks"], notes["bandwidth"]) == ({}, None)
+    assert notes["notes"] == ["The machine's roofline was left out: it does not fit in memory."]
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_images_do_not_fit_in_memory_at_once_fewer_are_shown(bench: MakeBench, net: MakeNet) -> None:
+    made = bench(A=net(0.01, answer=1.0))
+    seen = gathered(measure(made))
+    assert len(seen["A", "top1_at_0032"]) == len(seen["A", "top1_at_0064"]) == 20
+    assert made.rooms["A"].halved == [64, 32]
+
+
+class Torn(ImageSet):
+    """Images of which some turn out to be unreadable."""
+
+    checked = False
+
+    def __init__(self, whole: ImageSet, torn: Iterable[str]) -> None:
+        self.ids, self.labels, self.factors = whole.ids, whole.labels, whole.factors
+        self._whole, self._torn = whole, set(torn)
+
+    def image(self, index: int) -> Image.Image:
+        if self.ids[index] in self._torn:
+            raise UnreadableError(f"{self.ids[index]}: torn")
+        return self._whole.image(index)
+
+
+def test_an_unreadable_image_is_left_out_for_all_and_counted(bench: MakeBench, net: MakeNet) -> None:
+    made = bench(A=net(0.01), B=net(0.01))
+    images = made.data.split("test")
+    first, *others = (images.ids[i] for i in recorded_shuffle(len(images), 0)[:20])
+    made.data = replace(made.data, splits={"test": Torn(images, [first])})
+    emissions = list(measure(made))
+    for name in "AB":
+        assert set(gathered(emissions)[name, "top1_at_0064"]) == set(others)
+    records = {e.contender: json.loads(e.content) for e in emissions if isinstance(e, Artifact) and e.name == LEFT_OUT}
+    assert records == {name: {first: f"{first}: torn"} for name in "AB"}
+
+
+def test_where_no_image_can_be_read_that_is_said(bench: MakeBench, net: MakeNet) -> None:
+    made = bench(A=net(0.01))
+    images = made.data.split("test")
+    made.data = replace(made.data, splits={"test": Torn(images, images.ids)})
+    with pytest.raises(DataError, match=r"none of 20 images could be read, first .*: torn"):
+        list(measure(made))
 
 
 def test_reference_depths_are_timed_and_belong_to_no_contender(bench: MakeBench, net: MakeNet) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netversus.errors import CellError
 from netversus.studies.scaling.grid import Point, Setup
-from netversus.studies.scaling.observed import observe
+from netversus.studies.scaling.observed import growths, observe
 from netversus.studies.scaling.rig import Rig
 from netversus.studies.scaling.spread import replicas, run_on_all
 
@@ -29,13 +29,10 @@ def ready(rig: Rig) -> Rig:
 
 
 def seen(rig: Rig, number: int = 0) -> dict[tuple[str, str], dict[str, float]]:
-    """The observations of one block, by contender and metric."""
+    """The observations of one block and what follows from them, by contender and metric."""
     seconds = rig.block(number)
-    return {
-        (s.name, o.metric): dict(zip(o.units, o.values, strict=True))
-        for s in rig.subjects
-        for o in observe(s.name, s.points, seconds[s.name], rig.left_out, number)
-    }
+    timed = [o for s in rig.subjects for o in observe(s.name, s.points, seconds[s.name], rig.left_out, number)]
+    return {(o.contender, o.metric): dict(zip(o.units, o.values, strict=True)) for o in [*timed, *growths(timed)]}
 
 
 def test_a_block_tells_the_seconds_of_an_image_along_each_axis(rig: MakeRig, net: MakeNet) -> None:
@@ -105,6 +102,50 @@ def test_what_does_not_fit_in_memory_is_left_out_for_all_and_said(rig: MakeRig, 
     timed = ready(rig(net(0.01), net(0.01, room=8 * 32**2), batch=(1, 8, 16), resolution=(1,)))
     assert timed.notes == ["Batch 16 was left out for all: B does not fit in memory."]
     assert list(seen(timed)["A", "seconds_batch"]) == ["batch-0001/block-000", "batch-0008/block-000"]
+
+
+def test_memory_that_runs_out_inside_a_block_leaves_the_point_out_for_all_and_says_so(
+    rig: MakeRig, net: MakeNet
+) -> None:
+    cramped = net(0.02)
+    timed = ready(rig(net(0.01), cramped, **SMALL))
+    before = seen(timed, 0)
+    cramped.room = 2 * 32**2
+    after = seen(timed, 1)
+    assert timed.left_out == {Point("resolution", 2), Point("batch", 4)}
+    assert sorted(timed.notes) == [
+        "2 times the resolution was left out for all after 1 timing blocks: memory ran out with B.",
+        "Batch 4 was left out for all after 1 timing blocks: memory ran out with B.",
+    ]
+    assert {place.partition("/")[0] for place in before["A", "seconds_batch"]} == {"batch-0001", "batch-0004"}
+    for name, seconds in (("A", 0.01), ("B", 0.02)):
+        assert after[name, "seconds_batch"] == {"batch-0001/block-001": pytest.approx(seconds)}
+        assert after[name, "seconds_resolution"] == {"resolution-0032/block-001": pytest.approx(seconds)}
+
+
+def test_a_block_in_which_memory_ran_out_is_measured_again_whole(rig: MakeRig, net: MakeNet, clock: Clock) -> None:
+    """What it holds is of one moment: the turns before memory ran out count for nothing."""
+    first, cramped = net(0.01), net(0.01)
+    timed = ready(rig(first, cramped, **SMALL))
+    cramped.room = 2 * 32**2
+    clock.pace = lambda _seconds: 1.0 if Point("batch", 4) in timed.left_out else 100.0
+    assert seen(timed)["A", "seconds_batch"] == {"batch-0001/block-000": pytest.approx(0.01)}
+
+
+def test_where_memory_runs_out_at_every_point_the_last_of_them_is_named(rig: MakeRig, net: MakeNet) -> None:
+    only = net(0.01)
+    timed = ready(rig(only, **SMALL))
+    only.room = 0
+    with pytest.raises(CellError, match=r"nothing could be timed: .* memory ran out with A"):
+        timed.block(0)
+
+
+def test_another_error_inside_a_block_is_not_taken_for_a_lack_of_memory(rig: MakeRig, net: MakeNet) -> None:
+    only = net(0.01)
+    timed = ready(rig(only, **SMALL))
+    only.refused = (64,)
+    with pytest.raises(AssertionError, match="64 px does not fit"):
+        timed.block(0)
 
 
 def test_nothing_left_to_time_is_an_error_that_names_the_reason(rig: MakeRig, net: MakeNet) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 from torchvision.models import VisionTransformer, mobilenet_v2, resnet18, resnet50, vgg11
 
 import tiny_nets
+from netversus.lab.evaluation import Room
 from netversus.studies.similarity.attention import GRID, attention, picture, shared
 from netversus.studies.similarity.blocks import residual_blocks, skipped
 from netversus.studies.similarity.onlooker import Onlooker, as_they_are, untrained
@@ -70,7 +71,7 @@ def test_looking_for_blocks_leaves_the_network_as_it_was(residual: nn.Module):
 def test_an_onlooker_gives_the_networks_own_answer_and_every_value_of_its_maps(residual: nn.Module):
     images = torch.randn(5, 3, 64, 64)
     onlooker = Onlooker(residual, 64)
-    features, logits = onlooker.read(images)
+    features, logits = onlooker.read(images, Room())
     with torch.no_grad():
         torch.testing.assert_close(logits, residual(images))
         first = residual.relu(residual.bn1(residual.conv1(images)))
@@ -112,3 +113,23 @@ def test_a_look_shares_all_with_itself_and_nothing_with_another_place():
     here[0, 0] = there[5, 5] = 1
     assert (shared(here, here), shared(here, there)) == (1, 0)
     assert picture(torch.zeros(3, 8, 8, dtype=torch.uint8), here).startswith(b"\xff\xd8")
+
+
+def test_an_onlooker_whose_memory_runs_out_gives_the_same_of_fewer_at_once():
+    images, network = torch.randn(40, 3, 32, 32), resnet18(num_classes=7).eval()
+    onlooker, room = Onlooker(network, 32), Room()
+    whole, answer = onlooker.read(images, Room())
+    shown: list[int] = []
+
+    def crowded(_module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        shown.append(len(inputs[0]))
+        if len(inputs[0]) > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    network.layer2.register_forward_pre_hook(crowded)
+    features, logits = onlooker.read(images, room)
+    assert shown == [40, 32, 16, 16, 8]
+    assert room.halved == [64, 32]
+    torch.testing.assert_close(logits, answer)
+    for one, other in zip(features, whole, strict=True):
+        torch.testing.assert_close(one, other)

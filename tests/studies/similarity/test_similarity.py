@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
+from lone_bench import Kept, Seen, lone_bench
 from netversus import api
 from netversus.evidence import StudyEvidence
 from netversus.exhibits import Chart, Gallery, Heatmap, Table, Text
-from netversus.studies.similarity import alignment
+from netversus.lab.shortage import MEMORY_FILE
+from netversus.studies.similarity import SimilarityOptions, alignment
 from netversus.studies.similarity.exhibit import exhibit
+from netversus.studies.similarity.measure import measure
+from netversus.studies.similarity.onlooker import Onlooker
 from netversus.studies.similarity.worth import Lesions
 
 SHALLOW, DEEP, PLAIN = (
@@ -143,3 +150,44 @@ def test_the_mean_loss_of_blocks_has_an_interval_and_of_no_block_there_is_none()
     assert loss is not None
     assert loss.low < 0.1 < loss.high
     assert lesions.mean_loss([]) is None
+
+
+@pytest.fixture
+def shortage(tmp_path: Path) -> Callable[[], tuple[Kept, list[str]]]:
+    """Compares one network's few images, and gives what was kept at once and the sentences of the report."""
+
+    def compared() -> tuple[Kept, list[str]]:
+        kept: Kept = {}
+        options = SimilarityOptions(images=8, batch=4, pictures=0, block_images=4)
+        bench = lone_bench(options, tmp_path, contenders=[SHALLOW], data="digits", kept=kept)
+        seen = Seen(bench, measure(bench), kept)
+        assert seen.series(SHALLOW, "block_loss") is not None
+        return kept, [each.text for each in exhibit(seen) if isinstance(each, Text)]
+
+    return compared
+
+
+WORDS = f"64 images at once did not fit in memory: {SHALLOW} was shown 16 at once."
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_without_a_block_fewer_are_shown_at_once_and_it_is_kept_and_told(shortage):
+    kept, told = shortage()
+    assert kept[SHALLOW, MEMORY_FILE] == b"[64, 32]"
+    assert any(each.startswith(WORDS) for each in told)
+
+
+def test_where_memory_runs_out_for_the_features_fewer_are_shown_at_once_and_it_is_kept_and_told(
+    shortage, monkeypatch: pytest.MonkeyPatch
+):
+    whole = Onlooker._read
+
+    def crowded(self: Onlooker, images: Tensor, chunk: int) -> tuple[list[Tensor], Tensor]:
+        if chunk > 20:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(self, images, chunk)
+
+    monkeypatch.setattr(Onlooker, "_read", crowded)
+    kept, told = shortage()
+    assert kept[SHALLOW, MEMORY_FILE] == b"[64, 32]"
+    assert any(each.startswith(WORDS) for each in told)

@@ -79,6 +79,7 @@ def rig(clock: Clock) -> Callable[..., Rig]:
 def bench(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., SimpleNamespace]]:
     """A bench with nets for contenders; `loads` counts how often one was loaded."""
     monkeypatch.setattr("netversus.studies.speed.share.others_busy", lambda: 0.125)
+    monkeypatch.setattr("netversus.studies.speed.share.Others", lambda: SimpleNamespace(heard=lambda: (0.0625,)))
     monkeypatch.setattr("netversus.studies.speed.share.Stopwatch", lambda device: Stopwatch(device, clock.now))
     monkeypatch.setattr("netversus.studies.speed.extras.find_meters", lambda _device: ())
 
@@ -86,6 +87,10 @@ def bench(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iter
         made = SimpleNamespace(
             contenders=[_card(name, net.side) for name, net in nets.items()],
             options=SpeedOptions(**(options or {})),
+            data=SimpleNamespace(card=None, splits={}),
+            weights={},
+            engine_record=lambda _card: None,
+            keep_engine_record=lambda *_: None,
             device=CPU,
             seed=0,
             scratch=lambda _name: folder,

@@ -10,8 +10,9 @@ import pytest
 from netversus.exhibits import Chart, Exhibit, Table, Text
 from netversus.records import ContenderCard, DataCard
 from netversus.statistics.pairing import Sample
-from netversus.studies.speed import NOTES
-from netversus.studies.speed.exhibit import exhibit, scatter
+from netversus.studies.speed import NOTES, WAY
+from netversus.studies.speed.exhibit import exhibit
+from netversus.studies.speed.step import DECODE, MOVE, NETWORK, NORMALISE, READ, RESIZE, WAY_RECORD, Way
 
 
 @dataclass
@@ -29,10 +30,11 @@ class Stored:
         return self.samples.get((contender, metric))
 
     def artifact(self, name: str, contender: str = "", seed: int | None = None) -> bytes | None:
-        return None if self.told is None or name != NOTES else json.dumps(self.told).encode()
+        told = {} if self.told is None else {NOTES: json.dumps(self.told).encode()}
+        return (told | self.artifacts).get(name)
 
 
-TOLD = {"notes": [], "busy": 0.02, "meters": [], "batch": 4, "price": None, "device": "cpu", "threads": 2}
+TOLD = {"notes": [], "busy": [0.01, 0.02, 0.0], "meters": [], "batch": 4, "price": None, "device": "cpu", "threads": 2}
 
 
 @pytest.fixture
@@ -117,6 +119,20 @@ def test_memory_that_cannot_be_told_is_a_gap_and_named(stored: Stored) -> None:
 def test_a_quiet_machine_is_said_to_be_quiet(stored: Stored) -> None:
     (said,) = texts(stored)
     assert said.startswith("The machine was quiet")
+    assert said.endswith("others used at most 2 % of the processors.")
+
+
+def test_where_nobody_listened_it_is_not_said_that_others_were_quiet(stored: Stored) -> None:
+    stored.told = TOLD | {"busy": []}
+    (said,) = texts(stored)
+    assert "is not known" in said
+    assert "quiet" not in said
+
+
+def test_a_run_of_an_earlier_version_kept_the_busiest_look_alone(stored: Stored) -> None:
+    stored.told = TOLD | {"busy": 0.07}
+    (said,) = texts(stored)
+    assert "at most 7 %" in said
 
 
 def noisy(stored: Stored) -> None:
@@ -125,7 +141,7 @@ def noisy(stored: Stored) -> None:
 
 
 def busy(stored: Stored) -> None:
-    stored.told = TOLD | {"busy": 0.6}
+    stored.told = TOLD | {"busy": [0.0, 0.6, 0.1, 0.3]}
 
 
 def both(stored: Stored) -> None:
@@ -134,7 +150,8 @@ def both(stored: Stored) -> None:
 
 
 @pytest.mark.parametrize(
-    ("disturb", "words"), [(noisy, ["throughput of B"]), (busy, ["60 %"]), (both, ["throughput of B", "60 %"])]
+    ("disturb", "words"),
+    [(noisy, ["throughput of B"]), (busy, ["up to 60 %", "at 2 of 4 looks"]), (both, ["throughput of B", "60 %"])],
 )
 def test_a_noisy_machine_is_said_once_with_its_signs(
     stored: Stored, disturb: Callable[[Stored], None], words: list[str]
@@ -143,13 +160,6 @@ def test_a_noisy_machine_is_said_once_with_its_signs(
     (said,) = [text for text in texts(stored) if "quiet" in text]
     assert said.startswith("This machine was not quiet")
     assert all(word in said for word in words)
-
-
-def test_scatter_is_a_standard_deviation_that_an_outlier_does_not_move() -> None:
-    values = np.random.default_rng(0).normal(10, 1, 5000)
-    assert scatter(values) == pytest.approx(0.1, rel=0.05)
-    values[:50] = 1e6
-    assert scatter(values) == pytest.approx(0.1, rel=0.1)
 
 
 def test_a_contender_that_another_leaves_disturbed_is_named(stored: Stored) -> None:
@@ -175,15 +185,86 @@ def test_blocks_are_drawn_in_the_order_measured(stored: Stored) -> None:
     assert chart.series[1].y == pytest.approx(1e3 * stored.samples["B", "latency"].values)
 
 
-def test_drift_is_told_of_each_contender_and_of_the_ratio_in_which_it_cancels(stored: Stored) -> None:
+STEADY = "How steady the timings were"
+
+
+def steady(stored: Stored) -> dict[tuple[str, str], dict[str, object]]:
+    """The row of each contender and of what was timed."""
+    table = tables(stored)[STEADY]
+    return {(str(row[0]), str(row[1])): cells(table, place) for place, row in enumerate(table.rows)}
+
+
+@pytest.mark.parametrize(("metric", "timed"), [("latency", "one image"), ("throughput", "a batch")])
+def test_drift_is_told_of_each_contender_and_of_the_ratio_in_which_it_cancels(
+    stored: Stored, metric: str, timed: str
+) -> None:
     for name in "AB":
-        sample = stored.samples[name, "latency"]
-        stored.samples[name, "latency"] = Sample(sample.units, sample.values * np.linspace(1, 3, 20))
-    table = tables(stored)["How steady the timings were"]
-    row = cells(table, 1)
-    assert row["drift"] > 0.9
-    assert abs(row["drift of the ratio to A"]) < 0.5
-    assert cells(table, 0)["drift of the ratio to A"] is None
+        sample = stored.samples[name, metric]
+        stored.samples[name, metric] = Sample(sample.units, sample.values * np.linspace(1, 3, 20))
+    rows = steady(stored)
+    assert list(rows) == [("A", "one image"), ("A", "a batch"), ("B", "one image"), ("B", "a batch")]
+    assert rows["B", timed]["drift"] > 0.9
+    assert rows["B", timed]["autocorrelation"] > 0.7
+    assert abs(rows["B", timed]["drift of the ratio to A"]) < 0.5
+    assert rows["A", timed]["drift of the ratio to A"] is None
+    (other,) = {"one image", "a batch"} - {timed}
+    assert abs(rows["B", other]["drift"]) < 0.5
+
+
+def test_what_one_process_does_to_a_ratio_is_told_where_there_are_several(stored: Stored) -> None:
+    assert "its spread over processes (%)" not in tables(stored)[STEADY].columns
+    assert "--speed.processes" in tables(stored)[STEADY].note
+    blocks = tuple(f"p{i // 10}/block-{i:03d}" for i in range(20))
+    for name, slower in (("A", np.ones(20)), ("B", np.repeat([1.5, 1.5 * 1.04], 10))):
+        stored.samples[name, "latency"] = Sample(blocks, 0.01 * slower)
+    rows = steady(stored)
+    assert rows["B", "one image"]["its spread over processes (%)"] == pytest.approx(4)
+    assert rows["A", "one image"]["its spread over processes (%)"] is None
+    assert "in each of the 2" in tables(stored)[STEADY].note
+
+
+def test_how_an_nvidia_card_would_tell_its_energy_is_said_where_there_is_one(stored: Stored) -> None:
+    stored.told = TOLD | {"device": "cuda:0"}
+    assert "nvidia-ml-py" in tables(stored)[LEVELS].note
+    stored.told = TOLD
+    assert "nvidia-ml-py" not in tables(stored)[LEVELS].note
+
+
+def test_the_host_memory_of_a_process_stands_beside_its_start_or_it_is_said_how_to_have_it(stored: Stored) -> None:
+    assert "--speed.cold_start 1" in tables(stored)[LEVELS].note
+    for metric, value in (("cold_start", 2.0), ("memory_process", 2.0**29), ("memory_process_batch", 2.0**30)):
+        stored.samples["A", metric] = Sample(("start-01",), np.array([value]))
+    shown = tables(stored)
+    assert "--speed.cold_start 1" not in shown[LEVELS].note
+    row = cells(shown["From nothing to the first answer"], 0)
+    assert (row["memory (MiB)"], row["with a batch (MiB)"]) == (512, 1024)
+    del stored.samples["A", "memory_process_batch"]  # as before version 2
+    assert "with a batch (MiB)" not in tables(stored)["From nothing to the first answer"].columns
+
+
+def test_the_way_of_an_image_is_told_in_medians_without_the_first_repetition(stored: Stored) -> None:
+    own = {
+        RESIZE: ((9.0, 9.0), (0.002, 0.004), (0.002, 0.004)),
+        NORMALISE: ((9.0,), (0.002,)),
+        NETWORK: ((9.0,), (0.4,)),
+    }
+    moved = own | {MOVE: ((9.0,), (0.004,))}
+    shared = {READ: ((9.0, 9.0), (0.001, 0.001)), DECODE: ((9.0, 9.0), (0.005, 0.007))}
+    stored.artifacts[WAY] = WAY_RECORD.dump_json(Way(2, 4, shared, {"A": own, "B": moved}))
+    table = tables(stored)["Where the time of an image goes"]
+    ours, theirs = cells(table, 0), cells(table, 1)
+    assert [ours[f"{part} (ms)"] for part in ("reading", "decoding", "resizing and cropping")] == pytest.approx(
+        [1, 6, 3]
+    )
+    assert (ours["normalising (ms)"], ours["network (ms)"]) == (pytest.approx(0.5), pytest.approx(100))
+    assert ours["moving to the device (ms)"] is None
+    assert theirs["moving to the device (ms)"] == pytest.approx(1)
+    assert theirs["one after another (ms)"] == pytest.approx(1 + 6 + 3 + 1 + 0.5 + 100)
+    assert "2 of the data's own images" in table.note
+
+
+def test_without_images_to_decode_there_is_no_way_to_show(stored: Stored) -> None:
+    assert "Where the time of an image goes" not in tables(stored)
 
 
 def test_the_grid_has_a_row_a_point_and_ratios_to_the_first_contender(stored: Stored) -> None:

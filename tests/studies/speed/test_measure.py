@@ -15,14 +15,17 @@ import psutil
 import pytest
 
 from contract.suite import NARROW, WIDE
+from made_images import Files, encoded, smooth
 from netversus.errors import CellError
 from netversus.evidence import StudyEvidence
 from netversus.execute.inprocess import execute
 from netversus.execute.listener import Silent
 from netversus.exhibits import Table
+from netversus.lab.bench import Bench
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.devices import resolve_device
+from netversus.lab.engines import find_engines
 from netversus.lab.rates import nominal_rates
 from netversus.lab.running import ENGINE_FILE
 from netversus.lab.timing.kept import Kept
@@ -32,12 +35,12 @@ from netversus.request import make_request
 from netversus.statistics.comparison import Comparison, compare
 from netversus.statistics.pairing import Sample
 from netversus.store import RunStore
-from netversus.studies.speed import NOTES, STUDY, SpeedOptions
-from netversus.studies.speed.child import Job, _Reopened, peak_resident
+from netversus.studies.speed import NOTES, STUDY, WAY, SpeedOptions
+from netversus.studies.speed.child import Job, _cold_start, _Reopened, peak_resident
 from netversus.studies.speed.exhibit import exhibit
 from netversus.studies.speed.measure import _lent, _running, measure
 from netversus.studies.speed.share import blocks_of_process
-from netversus.studies.speed.step import Step
+from netversus.studies.speed.step import WAY_RECORD, Step
 
 if TYPE_CHECKING:
     from conftest import Clock, Net
@@ -110,11 +113,33 @@ def test_warming_up_enters_no_verdict(bench: MakeBench, net: MakeNet, clock: Clo
 def test_progress_grows_to_the_whole_and_notes_come_last(bench: MakeBench, net: MakeNet) -> None:
     emissions = list(measure(bench(A=net(0.01), B=net(0.01), options={"blocks": 3, "price": 2.0})))
     steps = [e for e in emissions if isinstance(e, Progress)]
-    assert [(s.done, s.total) for s in steps] == [(i + 1, 5) for i in range(5)]  # warm-up, blocks, what is once
+    assert [(s.done, s.total) for s in steps] == [(i + 1, 6) for i in range(6)]  # warm-up, blocks, what is once
     assert isinstance(emissions[-1], Artifact)
     assert emissions[-1].name == NOTES
     told = json.loads(emissions[-1].content)
-    assert (told["busy"], told["price"], told["batch"], told["meters"], told["notes"]) == (0.125, 2.0, 32, [], [])
+    assert (told["price"], told["batch"], told["meters"], told["notes"]) == (2.0, 32, [], [])
+
+
+def test_others_are_listened_to_at_both_ends_and_in_every_block(bench: MakeBench, net: MakeNet) -> None:
+    *_, notes = measure(bench(A=net(0.01), B=net(0.01), options={"blocks": 3}))
+    assert isinstance(notes, Artifact)
+    assert json.loads(notes.content)["busy"] == [0.125, 0.0625, 0.0625, 0.0625, 0.125]
+
+
+def test_the_way_of_an_image_is_measured_once_and_after_the_blocks(bench: MakeBench, net: MakeNet) -> None:
+    class Pictures(Files):
+        def content(self, index: int) -> bytes:
+            return self.contents[index]
+
+    made = bench(A=net(0.01), B=net(0.01), options={"blocks": 2, "batch": 2})
+    made.data.splits["test"] = Pictures([encoded(smooth(seed, (40, 36))) for seed in range(3)])
+    emissions = list(measure(made))
+    (place,) = [i for i, e in enumerate(emissions) if isinstance(e, Artifact) and e.name == WAY]
+    blocks = [i for i, e in enumerate(emissions) if isinstance(e, Observations) and e.metric == "throughput"]
+    assert place > max(blocks)
+    found = WAY_RECORD.validate_json(emissions[place].content)
+    assert (found.images, found.batch, list(found.contenders)) == (3, 2, ["A", "B"])
+    assert list(measure(made)) == emissions  # kept, like every step
 
 
 def test_an_interrupted_block_is_kept_whole_and_finished_blocks_are_not_measured_again(
@@ -161,6 +186,31 @@ def test_processes_share_all_blocks_and_no_block_twice(blocks: int, processes: i
     shares = [blocks_of_process(options, k) for k in range(processes)]
     assert [number for share in shares for number in share] == list(range(blocks))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+# Real contenders.
+
+ENGINES = [name for name, engine in find_engines().items() if "cpu" in engine.devices and name != "compile"]
+OUTSIDE = ("onnxruntime", "openvino")  # runtimes whose memory is not torch's
+
+
+@pytest.mark.parametrize("engine", ENGINES)  # but for the one that takes minutes
+def test_a_contender_is_measured_to_the_end_on_every_engine(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if reason := find_engines()[engine].missing("cpu"):
+        pytest.skip(reason)
+    monkeypatch.setattr("netversus.studies.speed.share.others_busy", lambda: 0.0)  # which would wait
+    data = open_data("digits")
+    cards = [resolve(NARROW, data.card), replace(resolve(WIDE, data.card), engine=engine)]
+    options = SpeedOptions(blocks=1, batch=(4,), repetitions=1, warmup=1)
+    made = Bench(cards, data, options, 0, resolve_device("cpu"), lambda *_: (), lambda _: tmp_path, lambda: None)
+    emissions = list(measure(made))
+    seen = gathered(emissions)
+    assert isinstance(emissions[-1], Artifact)
+    assert emissions[-1].name == NOTES
+    assert ((WIDE, "memory") in seen) == (not engine.startswith(OUTSIDE))
+    assert (NARROW, "memory") in seen
 
 
 # Fresh processes.
@@ -232,6 +282,9 @@ def test_real_processes_share_the_blocks_and_time_their_own_start(tmp_path: Path
         resident = evidence.series(name, "memory_process")
         assert resident is not None
         assert 2**20 < resident.values[0] < psutil.virtual_memory().total
+        with_a_batch = evidence.series(name, "memory_process_batch")
+        assert with_a_batch is not None
+        assert with_a_batch.values[0] >= resident.values[0]
     titles = [shown.title for shown in exhibit(evidence) if isinstance(shown, Table)]
     assert "From nothing to the first answer" in titles
 
@@ -245,8 +298,8 @@ def test_every_process_runs_a_contender_on_the_engine_that_was_chosen_first(
 ) -> None:
     kept, stored = Kept(tmp_path, Step), {("A", ENGINE_FILE): b"chosen before"}
     parent = bench(A=net(0.01), B=net(0.01))
-    parent.kept = lambda contender, name: stored.get((contender, name))
-    parent.keep = lambda artifact: stored.update({(artifact.contender, artifact.name): artifact.content})
+    parent.engine_record = lambda card: stored.get((card.name, ENGINE_FILE))
+    parent.keep_engine_record = lambda card, record: stored.setdefault((card.name, ENGINE_FILE), record)
     with _lent(parent, kept):
         assert kept.artifact("A", ENGINE_FILE) == b"chosen before"
         assert kept.artifact("B", ENGINE_FILE) is None
@@ -269,3 +322,32 @@ def test_the_data_are_opened_again_only_when_asked_for(monkeypatch: pytest.Monke
     assert again["test"] == again["test"] == "the test split"
     assert again.get("train") is None
     assert opened == ["digits, seed 7"]
+
+
+def test_a_fresh_process_tells_its_memory_after_one_image_and_after_the_batch(
+    job: Job, bench: MakeBench, net: MakeNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = net(0.01)
+    alone = bench(A=network)
+    monkeypatch.setattr("netversus.studies.speed.child._bench", lambda _job: alone)
+    monkeypatch.setattr("netversus.studies.speed.child.peak_resident", lambda: sum(count for count, _ in network.shown))
+    job = replace(job, contenders=tuple(alone.contenders), unit="start-01", batch=16, began=time.monotonic_ns())
+    seen = gathered(_cold_start(job).observations)
+    assert seen["A", "memory_process"] == {"start-01": 1}
+    assert seen["A", "memory_process_batch"] == {"start-01": 17}
+
+
+def test_a_fresh_process_is_shown_the_batch_that_all_contenders_could_take(
+    bench: MakeBench, net: MakeNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def running(job: Job, kept: Kept[Step]) -> Iterable[None]:
+        asked.append((job.contenders[0].name, job.batch))
+        kept.put(job.step, Step())
+        return ()
+
+    monkeypatch.setattr("netversus.studies.speed.measure._running", running)
+    options = {"blocks": 1, "batch": 32, "cold_start": 1}
+    list(measure(bench(A=net(0.01), B=net(0.01, room=10 * 32**2), options=options)))
+    assert sorted(asked) == [("A", 8), ("B", 8)]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pydantic import ValidationError
 
@@ -98,3 +100,17 @@ def test_what_was_asked_to_be_small_is_not_enlarged(work: Work) -> None:
     assert STUDY.fit is not None
     asked = SpeedOptions(blocks=3, batch=(2,), repetitions=1)
     assert STUDY.fit(asked, work, 1e-3).options == asked
+
+
+def test_images_that_have_to_be_decoded_cost_their_way(work: Work) -> None:
+    drawn, decoded = (Work(replace(work.data, image_size=side), work.rates) for side in (224, None))
+    assert cost(decoded) > cost(drawn)
+    fewer = Work(replace(decoded.data, splits={"test": 2}), work.rates)
+    assert cost(drawn) < cost(fewer) < cost(decoded)
+
+
+def test_a_cold_start_costs_the_batch_too(work: Work) -> None:
+    def extra(batch: int) -> float:
+        return cost(work, batch=(batch,), cold_start=1) - cost(work, batch=(batch,))
+
+    assert extra(64) - extra(32) == pytest.approx(32 * work.infer_seconds)

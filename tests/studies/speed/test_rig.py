@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+import tiny_nets
 from netversus.errors import EngineError
+from netversus.lab.engines import get_engine
 from netversus.lab.timing.stopwatch import Stopwatch
 from netversus.records import Observations
 from netversus.studies.speed import SpeedOptions
@@ -211,3 +213,15 @@ def test_an_engine_that_cannot_run_is_left_out_in_one_line(net: MakeNet, clock: 
     timed = ready(Rig.ready(contenders, options, Stopwatch(CPU, clock.now), "p0"))
     assert timed.notes == ["The engine bf16 was left out for all; of B: bf16 cannot run here: no bf16."]
     assert [str(point) for point in timed.grid] == ["b2/own"]
+
+
+@pytest.mark.parametrize(("engine", "layer"), [("autocast", "3"), ("onnxruntime", "inside the engine")])
+def test_numbers_that_are_none_are_traced_as_far_as_the_engine_shows_its_layers(engine: str, layer: str) -> None:
+    if reason := get_engine(engine).missing("cpu"):
+        pytest.skip(reason)
+    network = tiny_nets.narrow().eval()
+    network[3].weight.data[0] = float("nan")
+    contender = Contender("A", get_engine(engine).prepare(network, crop=32, device=CPU), 32)
+    timed = Rig.ready([contender], SpeedOptions(batch=(2,)), Stopwatch(CPU), "p0")
+    timed.warm_up()
+    assert timed.notes == [f"A gives NaN or infinite outputs, first from {layer}: it was timed all the same."]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lone_bench import Kept, lone_bench
+from lone_bench import Kept, Seen, lone_bench
 from netversus import compare
 from netversus.errors import CellError
 from netversus.evidence import StudyEvidence
@@ -19,6 +19,7 @@ from netversus.lab.data import open_data
 from netversus.lab.data.export import export
 from netversus.lab.detection import own
 from netversus.lab.detection.recipe import LOSS, MADE, WEIGHTS
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.lab.tracking import least
 from netversus.lab.tracking.association import associate
 from netversus.lab.tracking.given import Shown, disturbed_boxes, with_true_names
@@ -430,3 +431,13 @@ def test_where_no_detector_can_be_trained_none_is_paid_for():
     tests = DataCard("d", "d", "x", (), {}, None, sequences={"test": 20})
     work = Work(tests, {"a": Rates(0.1, 0.3, 10**6, True)})
     assert STUDY.cost(TrackingOptions(), work) == STUDY.cost(TrackingOptions(detector="none"), work)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept_and_told(tmp_path):
+    kept: Kept = {}
+    bench = lone(tmp_path, kept, detector="none")
+    seen = Seen(bench, study.measure(bench), kept)
+    assert kept[NARROW, MEMORY_FILE] == b"[64, 32]"
+    told = [each.text for each in exhibit(seen) if isinstance(each, Text)]
+    assert any(each.startswith(f"64 images at once did not fit in memory: {NARROW} was shown 16") for each in told)

@@ -353,11 +353,19 @@ def test_shares_of_the_data_are_trained_as_long_and_drawn_as_a_curve(tmp_path: P
     plain.run()
     for card in trial.cards:
         assert set(trial.values(card.name, "fraction_test_top1")) == {"fraction-0.05", "fraction-0.4"}
+        timed = trial.values(card.name, "fraction_train_time")
+        assert set(timed) == {f"fraction-{share}/round-00{n}" for share in ("0.05", "0.4") for n in (1, 2, 3, 4)}
+        assert all(seconds > 0 for seconds in timed.values())
         assert trial.values(card.name, "train_loss") == plain.values(card.name, "train_loss")  # the whole is as it was
     charts = {x.title: x for x in exhibit(trial.evidence()) if isinstance(x, Chart)}
     for series in charts["Top-1 over the data"].series:
         assert series.x == (5.0, 40.0, 100.0)
         assert series.y[-1] == pytest.approx(100 * list(trial.values(series.name, "curve_test_top1").values())[-1])
+    powers = table(list(exhibit(trial.evidence())), "With which power error and time change with the data")
+    assert [(row[0], row[2], row[3], row[7]) for row in powers.rows] == [
+        (name, 5, 100, 1) for name in (NARROW, WIDE)
+    ] * 2
+    assert {row[5] for row in powers.rows} == {"fewer than three seeds"}
     assert "Generalisation gap over the data" in charts
 
 

@@ -12,6 +12,7 @@ from netversus.errors import CellError
 from netversus.lab import features
 from netversus.lab.bench import Bench
 from netversus.lab.preprocessing import normalise, to_uint8
+from netversus.lab.shortage import MEMORY_FILE
 from netversus.records import Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.transfer import STUDY, TransferOptions
@@ -134,3 +135,12 @@ def test_weights_for_other_classes_are_welcome() -> None:
 def test_the_options_hold_what_the_method_needs() -> None:
     options = TransferOptions()
     assert (options.neighbours, options.temperature) == (20, 0.07)
+
+
+@pytest.mark.usefixtures("crowded")
+def test_where_memory_runs_out_fewer_are_shown_at_once_and_it_is_kept(make_bench) -> None:
+    bench, kept = make_bench(images=20, train_images=60, tuning_samples=32, draws=1), {}
+    bench.keep = lambda artifact: kept.update({(artifact.contender, artifact.name): artifact.content})
+    found, name = seen(measure(bench)), bench.contenders[0].name
+    assert len(found[name, "probe_top1"]) == len(found[name, "finetuned_top1"]) == 20
+    assert kept == {(name, MEMORY_FILE): b"[64, 32]"}

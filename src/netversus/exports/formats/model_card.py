@@ -10,7 +10,6 @@ from math import isfinite
 from typing import Final
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
-from scipy.stats import binomtest
 
 from netversus.evidence import StudyEvidence
 from netversus.exports.format import Files, Format, Source
@@ -19,6 +18,7 @@ from netversus.quantities import amount
 from netversus.records import ContenderCard, Direction, Finding, Scale, Verdict
 from netversus.report.escape import markdown_text, one_line
 from netversus.report.scorecard import difference_text, finding_interval, is_refused, sample_text, verdict_text
+from netversus.statistics.proportions import wilson
 from netversus.store import safe_name
 
 _TASK: Final = "image-classification"
@@ -115,8 +115,8 @@ def _own_interval(source: Source, card: ContenderCard, finding: Finding) -> str:
     if finding.scale is not Scale.PROPORTION or len(found) != 1 or finding.available is not None:
         return ""
     right, n = int(found[0].values.sum()), len(found[0].units)
-    ends = binomtest(right, n).proportion_ci(source.view.level, method="wilson")
-    low, high = amount(ends.low, finding.unit), amount(ends.high, finding.unit)
+    interval = wilson(right, n, source.view.level)
+    low, high = amount(interval.low, finding.unit), amount(interval.high, finding.unit)
     level = f"{100 * source.view.level:.4g}"
     return " " + say("({level} % interval {low} to {high})", level=level, low=low, high=high)
 

@@ -11,6 +11,7 @@ from netversus.lab.artifacts.findings import BrokenError, Verdict, printable
 from netversus.lab.artifacts.machine import Scene
 from netversus.lab.artifacts.pickles import Storages, check_claims, scan_stream, tensors
 from netversus.lab.artifacts.zips import Member
+from netversus.messages import noted
 
 if TYPE_CHECKING:
     from netversus.lab.artifacts.kinds import Content, Scanner
@@ -85,16 +86,20 @@ class Archive:
         top = held[0].name.partition("/")[0]
         outside = [name for name in self.bodies if name.partition("/")[0] != top]
         if outside or len(pickles) > 1:
-            what = f"torch reads the folder {printable(top)!r}; {printable((outside or pickles)[0])!r} lies elsewhere"
+            what = noted(
+                "torch reads the folder {folder}; {other} lies elsewhere",
+                folder=repr(printable(top)),
+                other=repr(printable((outside or pickles)[0])),
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
         script = any(name.startswith(f"{top}/code/") or name == f"{top}/constants.pkl" for name in self.bodies)
         self.found.format = "TorchScript" if script else "torch"
         for member in held:
             if member.method != zips.STORED:
-                what = f"member {printable(member.name)!r} is compressed, which torch never does"
+                what = noted("member {name} is compressed, which torch never does", name=repr(printable(member.name)))
                 self.findings.add(Verdict.SUSPICIOUS, what, self.where)
         if script:
-            what = "it holds a program of its own, in TorchScript, that loading and calling it runs"
+            what = noted("it holds a program of its own, in TorchScript, that loading and calling it runs")
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
         claimed = self._pickles(pickles, top, script=script)
         for name, body in self.bodies.items():
@@ -121,7 +126,9 @@ class Archive:
             body = self.bodies[name]
             value, end = scan_stream(body, 0, scene)
             if end is not None and end < len(body):
-                scene.tell(Verdict.SUSPICIOUS, f"{len(body) - end:,} bytes follow the end of the pickle", end)
+                scene.tell(
+                    Verdict.SUSPICIOUS, noted("{n} bytes follow the end of the pickle", n=f"{len(body) - end:,}"), end
+                )
                 scan_stream(body, end, scene, told_broken=False)
             folder = "constants" if name.endswith("constants.pkl") else "data"
             done |= self._held(storages, f"{name.rpartition('/')[0]}/{folder}", name)
@@ -138,13 +145,15 @@ class Archive:
             name = f"{folder}/{key}"
             body = self.bodies.get(name)
             if body is None:
-                what = f"storage {printable(key)!r}, which the pickle names, is not in the archive"
+                what = noted("storage {key}, which the pickle names, is not in the archive", key=repr(printable(key)))
                 self.findings.add(Verdict.DAMAGED, what, self._place(pickle))
                 continue
             done.add(name)
             if len(body) != claim.nbytes:
-                claimed = f"{claim.nbytes:,} bytes ({claim.numel:,} of {claim.dtype})"
-                what = f"the pickle claims {claimed}, it holds {len(body):,}"
+                claimed = noted(
+                    "{n} bytes ({count} of {dtype})", n=f"{claim.nbytes:,}", count=f"{claim.numel:,}", dtype=claim.dtype
+                )
+                what = noted("the pickle claims {claimed}, it holds {n}", claimed=claimed, n=f"{len(body):,}")
                 self.findings.add(Verdict.SUSPICIOUS, what, self._place(name))
             claim.held = len(body)
             claim.start = self.starts.get(name)
@@ -158,7 +167,7 @@ class Archive:
         elif script and inside.endswith(".debug_pkl"):
             scan_stream(body, 0, Scene(self.findings, self.budget, place, script=True))
         elif _STORAGE.fullmatch(inside):
-            what = f"{len(body):,} bytes lie among the storages, and nothing names them"
+            what = noted("{n} bytes lie among the storages, and nothing names them", n=f"{len(body):,}")
             self.findings.add(Verdict.SUSPICIOUS, what, place)
             self.scanner.member(name, body, self.where)
         elif inside not in _PLAIN or len(body) > 4096:
@@ -167,7 +176,7 @@ class Archive:
     def _foreign(self, name: str, body: memoryview, place: str) -> None:
         """A member that torch does not write by itself."""
         if bytes(body[:4]) == zips.LOCAL:
-            self.findings.add(Verdict.SUSPICIOUS, "an archive in the archive", place)
+            self.findings.add(Verdict.SUSPICIOUS, noted("an archive in the archive"), place)
         self.scanner.member(name, body, self.where)
 
     # -- Keras ----------------------------------------------------------------------------------------------------
@@ -178,7 +187,7 @@ class Archive:
             if name == "config.json":
                 keras.scan_config(body, self.findings, self._place(name))
             elif name.endswith(".h5"):
-                what = "its weights are in HDF5, which is not taken apart here"
+                what = noted("its weights are in HDF5, which is not taken apart here")
                 self.findings.add(Verdict.NOT_SCANNED, what, self._place(name))
             elif name != "metadata.json":
                 self.scanner.member(name, body, self.where)

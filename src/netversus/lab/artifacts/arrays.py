@@ -10,6 +10,7 @@ from typing import Any
 from netversus.lab.artifacts.findings import BrokenError, Verdict, printable
 from netversus.lab.artifacts.machine import Scene
 from netversus.lab.artifacts.pickles import scan_stream
+from netversus.messages import noted
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000  # bytes: numpy's own bound
@@ -23,17 +24,21 @@ def scan_array(data: memoryview, scene: Scene) -> None:
         header, at = _header(data)
         descr, shape = header["descr"], header["shape"]
     except (BrokenError, KeyError, ValueError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
-        scene.tell(Verdict.DAMAGED, f"the header of the array cannot be read: {printable(str(error))}", 0)
+        scene.tell(
+            Verdict.DAMAGED, noted("the header of the array cannot be read: {error}", error=printable(str(error))), 0
+        )
         return
     if not isinstance(shape, tuple) or not all(type(side) is int and side >= 0 for side in shape):
-        scene.tell(Verdict.DAMAGED, f"the array's shape is {printable(repr(shape))}", 0)
+        scene.tell(Verdict.DAMAGED, noted("the array's shape is {shape}", shape=printable(repr(shape))), 0)
         return
     if _has_objects(descr):
         _objects(data, at, scene)
         return
     size = _item_bytes(descr)
     if size is None:
-        scene.tell(Verdict.NOT_SCANNED, f"elements of type {printable(repr(descr))} are not read here", 0)
+        scene.tell(
+            Verdict.NOT_SCANNED, noted("elements of type {descr} are not read here", descr=printable(repr(descr))), 0
+        )
         return
     _raw(data, at, shape, size, scene)
 
@@ -42,14 +47,14 @@ def _header(data: memoryview) -> tuple[dict[str, Any], int]:
     major = data[6] if len(data) > 10 else 0
     width = {1: 2, 2: 4, 3: 4}.get(major)
     if width is None:
-        raise BrokenError(f"version {major}")
+        raise BrokenError(noted("version {n}", n=major))
     size = int.from_bytes(data[8 : 8 + width], "little")
     at = 8 + width + size
     if size > LONGEST_HEADER or at > len(data):
-        raise BrokenError(f"a header of {size:,} bytes")
+        raise BrokenError(noted("a header of {size} bytes", size=f"{size:,}"))
     found = ast.literal_eval(bytes(data[8 + width : at]).decode("utf-8" if major == 3 else "latin-1").strip())
     if not isinstance(found, dict) or set(found) != {"descr", "fortran_order", "shape"}:
-        raise BrokenError("not the three entries that it should hold")
+        raise BrokenError(noted("not the three entries that it should hold"))
     return found, at
 
 
@@ -76,16 +81,20 @@ def _item_bytes(descr: Any) -> int | None:
 
 def _objects(data: memoryview, at: int, scene: Scene) -> None:
     _, end = scan_stream(data, at, scene)
-    scene.tell(Verdict.CLEAN, "an array of objects: opening it needs unpickling", at)
+    scene.tell(Verdict.CLEAN, noted("an array of objects: opening it needs unpickling"), at)
     if end is not None and end < len(data):
-        scene.tell(Verdict.SUSPICIOUS, f"{len(data) - end:,} bytes follow the pickle of the array", end)
+        scene.tell(Verdict.SUSPICIOUS, noted("{n} bytes follow the pickle of the array", n=f"{len(data) - end:,}"), end)
         scan_stream(data, end, scene, told_broken=False)
 
 
 def _raw(data: memoryview, at: int, shape: tuple[int, ...], size: int, scene: Scene) -> None:
     claimed, have = prod(shape) * size, len(data) - at
     if claimed > have:
-        scene.tell(Verdict.DAMAGED, f"the array claims {claimed:,} bytes, the file holds {have:,}", at)
+        scene.tell(
+            Verdict.DAMAGED,
+            noted("the array claims {claimed} bytes, the file holds {n}", claimed=f"{claimed:,}", n=f"{have:,}"),
+            at,
+        )
     elif claimed < have:
-        scene.tell(Verdict.SUSPICIOUS, f"{have - claimed:,} bytes follow the array", at + claimed)
+        scene.tell(Verdict.SUSPICIOUS, noted("{n} bytes follow the array", n=f"{have - claimed:,}"), at + claimed)
         scan_stream(data, at + claimed, scene, told_broken=False)

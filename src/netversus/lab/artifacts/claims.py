@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
 
+from netversus.messages import noted
+
 ITEM_BYTES: Mapping[str, int] = MappingProxyType(
     {
         "float64": 8, "float32": 4, "float16": 2, "bfloat16": 2,
@@ -73,16 +75,28 @@ class TensorClaim:
 def lack(claim: TensorClaim) -> str:
     """What is wrong with a tensor's claim on its storage; empty where nothing is."""
     if any(side < 0 for side in claim.shape) or any(step < 0 for step in claim.stride) or claim.offset < 0:
-        return f"shape {claim.shape} with stride {claim.stride} and offset {claim.offset} has a negative number"
+        return noted(
+            "shape {shape} with stride {stride} and offset {offset} has a negative number",
+            shape=claim.shape,
+            stride=claim.stride,
+            offset=claim.offset,
+        )
     if claim.storage is None:
         return ""
     if len(claim.stride) != len(claim.shape):
-        return f"shape {claim.shape} has {len(claim.stride)} strides"
+        return noted("shape {shape} has {n} strides", shape=claim.shape, n=len(claim.stride))
     size, have = ITEM_BYTES.get(claim.dtype, 1), claim.storage.nbytes
     if claim.numel and (claim.offset + _last(claim.shape, claim.stride) + 1) * size > have:
-        return f"shape {claim.shape} with stride {claim.stride} reaches past its storage of {have:,} bytes"
+        return noted(
+            "shape {shape} with stride {stride} reaches past its storage of {n} bytes",
+            shape=claim.shape,
+            stride=claim.stride,
+            n=f"{have:,}",
+        )
     if claim.numel * size > have:
-        return f"claims shape {claim.shape}, which its storage of {have:,} bytes does not hold"
+        return noted(
+            "claims shape {shape}, which its storage of {n} bytes does not hold", shape=claim.shape, n=f"{have:,}"
+        )
     return ""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from netversus.lab.artifacts.findings import Budget, Findings, Verdict
 from netversus.lab.artifacts.zips import inflated
+from netversus.messages import noted
 
 _UNPACKERS: Mapping[str, Callable[[], Any]] = MappingProxyType(
     {
@@ -53,10 +54,14 @@ def unpacked(data: memoryview, kind: str, findings: Findings, budget: Budget, wh
     try:
         content = inflated(body, unpacker, budget)
     except (zlib.error, OSError, EOFError, lzma.LZMAError, ValueError) as error:
-        findings.add(Verdict.DAMAGED, f"the {kind} stream cannot be unpacked: {error}", where)
+        findings.add(
+            Verdict.DAMAGED, noted("the {kind} stream cannot be unpacked: {error}", kind=kind, error=error), where
+        )
         return None
     if rest := _left(unpacker, body):
-        findings.add(Verdict.SUSPICIOUS, f"{rest:,} bytes or more follow the {kind} stream", where)
+        findings.add(
+            Verdict.SUSPICIOUS, noted("{n} bytes or more follow the {kind} stream", n=f"{rest:,}", kind=kind), where
+        )
     return memoryview(content)
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from netversus.messages import noted
+
 MOST_FINDINGS = 60
 MEBI = 2**20
 
@@ -82,7 +84,7 @@ class Budget:
             OutOfBudgetError: the time is over.
         """
         if time.monotonic() > self._until:
-            raise OutOfBudgetError(f"the scan took longer than its {self.seconds:g} s")
+            raise OutOfBudgetError(noted("the scan took longer than its {n} s", n=f"{self.seconds:g}"))
 
     def step(self, opcodes: int) -> None:
         """Spend opcodes.
@@ -92,7 +94,7 @@ class Budget:
         """
         self.opcodes -= opcodes
         if self.opcodes < 0:
-            raise OutOfBudgetError("it has more pickle opcodes than the scan reads")
+            raise OutOfBudgetError(noted("it has more pickle opcodes than the scan reads"))
         self.tick()
 
     def inflate(self, size: int) -> None:
@@ -103,7 +105,7 @@ class Budget:
         """
         self.inflated -= size
         if self.inflated < 0:
-            raise OutOfBudgetError("its compressed content grows past what the scan reads")
+            raise OutOfBudgetError(noted("its compressed content grows past what the scan reads"))
         self.tick()
 
 
@@ -134,7 +136,7 @@ class Findings:
     def sorted(self) -> tuple[Finding, ...]:
         """Gravest first; a line for what was left out."""
         more = [
-            Finding(kind, f"and {count - MOST_FINDINGS:,} more of this kind")
+            Finding(kind, noted("and {n} more of this kind", n=f"{count - MOST_FINDINGS:,}"))
             for kind, count in self.counts.items()
             if count > MOST_FINDINGS
         ]

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netversus.lab.artifacts.findings import Findings, Verdict, printable
+from netversus.messages import noted
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _OWN = re.compile(
@@ -28,7 +29,9 @@ def scan_config(body: memoryview, findings: Findings, where: str) -> None:
     try:
         config = json.loads(bytes(body).decode("utf-8"))
     except (ValueError, RecursionError) as error:
-        findings.add(Verdict.DAMAGED, f"the configuration is no JSON: {printable(str(error))}", where)
+        findings.add(
+            Verdict.DAMAGED, noted("the configuration is no JSON: {error}", error=printable(str(error))), where
+        )
         return
     for entry in _entries(config, findings, where):
         _entry(entry, findings, where)
@@ -39,7 +42,7 @@ def _entries(config: Any, findings: Findings, where: str) -> Iterator[dict[str, 
     while waiting:
         value, depth = waiting.pop()
         if depth > _DEEP:
-            findings.add(Verdict.NOT_SCANNED, "the configuration is nested deeper than is read here", where)
+            findings.add(Verdict.NOT_SCANNED, noted("the configuration is nested deeper than is read here"), where)
             continue
         if isinstance(value, dict):
             if "class_name" in value or "module" in value:
@@ -52,18 +55,30 @@ def _entries(config: Any, findings: Findings, where: str) -> Iterator[dict[str, 
 def _entry(entry: dict[str, Any], findings: Findings, where: str) -> None:
     name, module = str(entry.get("class_name")), entry.get("module")
     if name in _CODE_CLASSES:
-        findings.add(Verdict.HOSTILE, f"a layer {name} holds code that loading or calling the model runs", where)
+        findings.add(
+            Verdict.HOSTILE, noted("a layer {name} holds code that loading or calling the model runs", name=name), where
+        )
     if module is not None and not _OWN.fullmatch(str(module)):
         in_python = str(module).partition(".")[0] in {"os", "builtins", "subprocess", "sys", "shutil", "importlib"}
         kind = Verdict.HOSTILE if in_python or str(module).startswith("keras.") else Verdict.SUSPICIOUS
-        what = f"it makes {printable(str(module))}.{printable(name)}, which is not of Keras's layers"
+        what = noted(
+            "it makes {module}.{name}, which is not of Keras's layers",
+            module=printable(str(module)),
+            name=printable(name),
+        )
         findings.add(kind, what, where)
     registered = entry.get("registered_name")
     if isinstance(registered, str) and ">" in registered and not registered.startswith("keras"):
-        findings.add(Verdict.SUSPICIOUS, f"it needs the author's own class {printable(registered)}", where)
+        findings.add(
+            Verdict.SUSPICIOUS, noted("it needs the author's own class {name}", name=printable(registered)), where
+        )
     inner = entry.get("config")
     if name in _FILE_LAYERS and isinstance(inner, dict) and isinstance(inner.get("vocabulary"), str):
-        what = f"a layer {name} reads the file or address {printable(inner['vocabulary'])!r} when it is loaded"
+        what = noted(
+            "a layer {name} reads the file or address {address} when it is loaded",
+            name=name,
+            address=repr(printable(inner["vocabulary"])),
+        )
         findings.add(Verdict.HOSTILE, what, where)
 
 
@@ -71,11 +86,13 @@ def scan_hdf5(data: memoryview, findings: Findings, where: str) -> None:
     """HDF5 is not taken apart here: code that stands in it in plain text is told, and the rest is not scanned."""
     text = data.obj if isinstance(data.obj, bytes) and len(data.obj) == len(data) else bytes(data)
     for found in _CODE_LAYER.finditer(text):
-        what = f"a layer {found[1].decode()} holds code that loading the model runs"
+        what = noted("a layer {name} holds code that loading the model runs", name=found[1].decode())
         findings.add(Verdict.HOSTILE, what, where, found.start())
     for found in _MODULE.finditer(text):
         module = found[1].decode()
         if not _OWN.fullmatch(module):
-            what = f"it makes something of the module {module}, which is not Keras's"
+            what = noted("it makes something of the module {module}, which is not Keras's", module=module)
             findings.add(Verdict.SUSPICIOUS, what, where, found.start())
-    findings.add(Verdict.NOT_SCANNED, "HDF5 is not taken apart here; only code in plain text was looked for", where)
+    findings.add(
+        Verdict.NOT_SCANNED, noted("HDF5 is not taken apart here; only code in plain text was looked for"), where
+    )

@@ -16,6 +16,7 @@ from netversus.lab.artifacts.machine import Machine, Scene
 from netversus.lab.artifacts.pickles import check_claims, scan_pickle, tensors
 from netversus.lab.artifacts.safetensors_header import is_safetensors, looks_like_safetensors, scan_safetensors
 from netversus.lab.artifacts.script import scan_code
+from netversus.messages import noted
 
 _UNREAD = (
     (b"7z\xbc\xaf\x27\x1c", 0, "7z archive"),
@@ -64,7 +65,7 @@ class Scanner:
         found = Content()
         kinds = self._kinds(data)
         if len(kinds) > 1:
-            what = f"it is several things at once: {', '.join(kinds)}; readers disagree about which"
+            what = noted("it is several things at once: {kinds}; readers disagree about which", kinds=", ".join(kinds))
             self.findings.add(Verdict.HOSTILE, what, where)
         for kind in kinds:
             self._as(kind, data, where, found)
@@ -166,7 +167,7 @@ class Scanner:
         if {"storages", "tensors", "pickle"} <= set(held):
             found.format = "torch, oldest (tar)"
             tars.OldTorch(held, self.findings, self.budget, where, self.inner(where)).scan()
-            what = "torch opens this format only by unpickling without any check, which is never done here"
+            what = noted("torch opens this format only by unpickling without any check, which is never done here")
             self.findings.add(Verdict.CLEAN, what, where)
             held = {name: body for name, body in held.items() if name not in {"storages", "tensors", "pickle"}}
         for name, body in held.items():
@@ -176,7 +177,7 @@ class Scanner:
         """Look at what lies in an archive."""
         place = f"{where}{'/' if where else ''}{name}"
         if name.lower().endswith(_SOURCE):
-            self.findings.add(Verdict.SUSPICIOUS, "it holds code beside the weights", place)
+            self.findings.add(Verdict.SUSPICIOUS, noted("it holds code beside the weights"), place)
             return
         if not len(body) or not self._deeper(place):
             return
@@ -193,7 +194,7 @@ class Scanner:
 
     def _deeper(self, where: str) -> bool:
         if self.depth >= self.budget.depth:
-            self.findings.add(Verdict.NOT_SCANNED, f"it is nested more than {self.budget.depth} deep", where)
+            self.findings.add(Verdict.NOT_SCANNED, noted("it is nested more than {n} deep", n=self.budget.depth), where)
             return False
         self.depth += 1
         return True
@@ -212,7 +213,7 @@ class Scanner:
             self.scan(memoryview(body), place)
             self.depth -= 1
             if self.findings.counts != before:
-                self.findings.add(Verdict.SUSPICIOUS, "a file hidden in bytes of the pickle", place)
+                self.findings.add(Verdict.SUSPICIOUS, noted("a file hidden in bytes of the pickle"), place)
 
         return look
 
@@ -220,15 +221,15 @@ class Scanner:
         head = bytes(data[:64])
         if program := _program(head):
             found.format = program
-            self.findings.add(Verdict.SUSPICIOUS, f"it is {program}, not weights", where)
+            self.findings.add(Verdict.SUSPICIOUS, noted("it is {program}, not weights", program=program), where)
             return
         unread = next((name for magic, at, name in _UNREAD if head[at : at + len(magic)] == magic), "")
         found.format = unread or "unknown"
         if unread:
-            what = f"a {unread} is not read here"
+            what = noted("a {unread} is not read here", unread=unread)
         else:
             shown = printable(head[:12].decode("latin-1"))
-            what = f"it is no format that is known here: it begins with {shown!r}"
+            what = noted("it is no format that is known here: it begins with {name}", name=repr(shown))
         self.findings.add(Verdict.NOT_SCANNED, what, where)
 
 

@@ -19,6 +19,7 @@ from netversus.lab.artifacts.claims import TensorClaim
 from netversus.lab.artifacts.findings import BrokenError, Budget, Findings, Verdict, printable
 from netversus.lab.artifacts.opcodes import NAMES, argument
 from netversus.lab.artifacts.values import Bag, GlobalRef, Instance, Pairs, Unknown, show
+from netversus.messages import noted
 
 STEP = 1024  # opcodes between two looks at the clock
 LOAD_FROM_BYTES = "torch.storage._load_from_bytes"  # how torch pickles a tensor outside torch.save
@@ -72,11 +73,11 @@ class Machine:
         while True:
             self.at = self.next
             if self.at >= len(self.data):
-                raise BrokenError("the pickle ends without its last opcode", self.at)
+                raise BrokenError(noted("the pickle ends without its last opcode"), self.at)
             self._in_frame()
             name = NAMES.get(self.data[self.at])
             if name is None:
-                raise BrokenError(f"there is no opcode 0x{self.data[self.at]:02x}", self.at)
+                raise BrokenError(noted("there is no opcode 0x{code}", code=f"{self.data[self.at]:02x}"), self.at)
             given = self._argument(name)
             steps += 1
             if steps % STEP == 0:
@@ -89,7 +90,7 @@ class Machine:
         try:
             _OPCODES[name](self, given)
         except (IndexError, KeyError):
-            raise BrokenError(f"{name} finds nothing to work on", self.at) from None
+            raise BrokenError(noted("{name} finds nothing to work on", name=name), self.at) from None
 
     def _argument(self, name: str) -> Any:
         """What follows the opcode. Where a frame ends within it, CPython's C code, reading an io.BytesIO, drops what it
@@ -105,7 +106,7 @@ class Machine:
         return given
 
     def _split(self, name: str) -> None:
-        what = f"{name} reaches across the end of a frame, where machines differ in what they read"
+        what = noted("{name} reaches across the end of a frame, where machines differ in what they read", name=name)
         self.scene.tell(Verdict.HOSTILE, what, self.at)
         if name in {"GLOBAL", "INST"} and self.frame_end is not None:
             with suppress(BrokenError):
@@ -117,34 +118,40 @@ class Machine:
         """Frames are hints for reading ahead; where they do not end between two opcodes, machines differ."""
         if self.frame_end is not None and self.at >= self.frame_end:
             if self.at > self.frame_end:
-                self._odd("an opcode reaches across the end of a frame")
+                self._odd(noted("an opcode reaches across the end of a frame"))
             self.frame_end = None
 
     def _frame(self, size: int) -> None:
         if self.frame_end is not None:
-            self._odd("a frame begins within a frame")
+            self._odd(noted("a frame begins within a frame"))
         if self.next + size > len(self.data):
-            self._odd(f"a frame claims {size:,} bytes where there are {len(self.data) - self.next:,}")
+            self._odd(
+                noted(
+                    "a frame claims {size} bytes where there are {n}",
+                    size=f"{size:,}",
+                    n=f"{len(self.data) - self.next:,}",
+                )
+            )
         self.frame_end = self.next + size
 
     def _stop(self) -> Any:
         if self.frame_end is not None and self.next != self.frame_end:
-            self._odd("the stream stops within a frame")
+            self._odd(noted("the stream stops within a frame"))
         if not self.stack or self.below:
-            raise BrokenError("the pickle stops with nothing to give, or within a mark", self.at)
+            raise BrokenError(noted("the pickle stops with nothing to give, or within a mark"), self.at)
         if len(self.stack) > 1:
-            self._odd(f"{len(self.stack) - 1} values are left on the stack")
+            self._odd(noted("{n} values are left on the stack", n=len(self.stack) - 1))
         return self.stack.pop()
 
     def _odd(self, what: str) -> None:
         """What no honest pickler writes."""
-        self.scene.tell(Verdict.SUSPICIOUS, f"{what}, which no pickler writes", self.at)
+        self.scene.tell(Verdict.SUSPICIOUS, noted("{what}, which no pickler writes", what=what), self.at)
 
     def _proto(self, protocol: int) -> None:
         if self.at != self.start:
-            self._odd("the protocol changes midway")
+            self._odd(noted("the protocol changes midway"))
         if protocol > 5:
-            raise BrokenError(f"there is no pickle protocol {protocol}", self.at)
+            raise BrokenError(noted("there is no pickle protocol {n}", n=protocol), self.at)
         self.protocol = protocol
 
     # -- the stack ------------------------------------------------------------------------------------------------
@@ -152,13 +159,13 @@ class Machine:
     def push(self, value: Any) -> None:
         """An opcode's own value: a number, text, or bytes that may be a pickle themselves."""
         if isinstance(value, bytes) and self.scene.inner is not None and len(value) > 3:
-            self.scene.inner(value, "bytes within the pickle")
+            self.scene.inner(value, noted("bytes within the pickle"))
         self.stack.append(value)
 
     def _text(self, value: bytes) -> None:
         """Python 2's strings are read as text, as torch reads them."""
         if self.scene.inner is not None and len(value) > 3:
-            self.scene.inner(value, "a string within the pickle")
+            self.scene.inner(value, noted("a string within the pickle"))
         try:
             self.stack.append(value.decode("utf-8"))
         except UnicodeDecodeError:
@@ -196,11 +203,11 @@ class Machine:
 
     def _remember(self, index: Any, value: Any) -> None:
         if not isinstance(index, int) or index < 0:
-            raise BrokenError("a memo entry without a number", self.at)
+            raise BrokenError(noted("a memo entry without a number"), self.at)
         if index in self.memo and self.memo[index] is not value:
-            self._odd(f"memo entry {index} is written over")
+            self._odd(noted("memo entry {n} is written over", n=index))
         if index > 16 * len(self.data):
-            self._odd(f"a memo entry numbered {index:,}")
+            self._odd(noted("a memo entry numbered {n}", n=f"{index:,}"))
         self.memo[index] = value
 
     def _get(self, index: Any) -> None:
@@ -210,7 +217,7 @@ class Machine:
 
     def _tuple(self, count: int) -> None:
         if len(self.stack) < count:
-            raise BrokenError("a tuple of more than there is", self.at)
+            raise BrokenError(noted("a tuple of more than there is"), self.at)
         self.stack[-count:] = [tuple(self.stack[-count:])]
 
     def _dict(self, _: Any) -> None:
@@ -219,7 +226,7 @@ class Machine:
 
     def _paired(self, items: list[Any]) -> list[tuple[Any, Any]]:
         if len(items) % 2:
-            raise BrokenError("a key without a value", self.at)
+            raise BrokenError(noted("a key without a value"), self.at)
         return list(zip(items[::2], items[1::2], strict=True))
 
     def _append(self, _: Any) -> None:
@@ -231,7 +238,7 @@ class Machine:
         if isinstance(target, list):
             target.extend(items)
         else:
-            self._foreign(target, "appends to")
+            self._foreign(target, noted("appends to"))
 
     def _setitem(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -242,7 +249,7 @@ class Machine:
         if isinstance(target, Pairs):
             target.items.extend(self._paired(items))
         else:
-            self._foreign(target, "sets items of")
+            self._foreign(target, noted("sets items of"))
 
     def _additems(self, _: Any) -> None:
         items = self.marked()
@@ -250,14 +257,16 @@ class Machine:
         if isinstance(target, Bag):
             target.items.extend(items)
         else:
-            self._foreign(target, "adds to")
+            self._foreign(target, noted("adds to"))
 
     def _foreign(self, target: Any, how: str) -> None:
         """An operation that runs a method of `target`, which is none of the plain containers."""
         if isinstance(target, Unknown):
             return  # what made it is told already
         kind = Verdict.HOSTILE if isinstance(target, GlobalRef) else Verdict.SUSPICIOUS
-        self.scene.tell(kind, f"{how} {show(target)}, which is no plain container", self.at)
+        self.scene.tell(
+            kind, noted("{how} {target}, which is no plain container", how=how, target=show(target)), self.at
+        )
 
     # -- names and calls ------------------------------------------------------------------------------------------
 
@@ -267,7 +276,7 @@ class Machine:
     def _stack_global(self, _: Any) -> None:
         name, module = self.stack.pop(), self.stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            what = f"a name is computed, not written: {show(module)} and {show(name)}"
+            what = noted("a name is computed, not written: {module} and {name}", module=show(module), name=show(name))
             self.scene.tell(Verdict.HOSTILE, what, self.at)
             self.stack.append(GlobalRef("unknown", "unknown", self.at, Verdict.HOSTILE))
             return
@@ -283,18 +292,23 @@ class Machine:
         verdict, why = names.judge(module, name, script=self.scene.script)
         whole = f"{module}.{name}"
         if whole == LOAD_FROM_BYTES:
-            verdict, why = Verdict.SUSPICIOUS, "which unpickles without any check"
+            verdict, why = Verdict.SUSPICIOUS, noted("which unpickles without any check")
         seen = self.scene.findings.globals
         seen[whole] = seen.get(whole, 0) + 1
         if verdict is not Verdict.CLEAN:
-            self.scene.tell(verdict, f"names {printable(whole)}, {why}", self.at)
+            self.scene.tell(verdict, noted("names {name}, {why}", name=printable(whole), why=why), self.at)
         return GlobalRef(module, name, self.at, verdict)
 
     def call(self, function: Any, arguments: Any, how: str) -> Any:
         """What calling gives; what may not be called is told."""
         if isinstance(function, GlobalRef) and function.verdict is Verdict.CLEAN:
             return self._allowed(function, arguments, how)
-        what = f"would call {printable(show(function))} with {printable(show(arguments))} by {how}"
+        what = noted(
+            "would call {function} with {arguments} by {how}",
+            function=printable(show(function)),
+            arguments=printable(show(arguments)),
+            how=how,
+        )
         if isinstance(function, GlobalRef):
             self.scene.tell(function.verdict, what, self.at)
             self._load_from_bytes(function, arguments)
@@ -308,7 +322,12 @@ class Machine:
         try:
             return made(function.whole, arguments)
         except RefusedError as refused:
-            what = f"calls {function.whole} by {how} as no writer of weights does: {printable(str(refused))}"
+            what = noted(
+                "calls {name} by {how} as no writer of weights does: {why}",
+                name=function.whole,
+                how=how,
+                why=printable(str(refused)),
+            )
             self.scene.tell(Verdict.SUSPICIOUS, what, self.at)
             return Unknown(function.whole)
 
@@ -316,7 +335,7 @@ class Machine:
         """The bytes are a file of their own."""
         bytes_given = isinstance(arguments, tuple) and len(arguments) == 1 and isinstance(arguments[0], bytes)
         if function.whole == LOAD_FROM_BYTES and bytes_given and self.scene.inner is not None:
-            self.scene.inner(arguments[0], f"loaded by {LOAD_FROM_BYTES}")
+            self.scene.inner(arguments[0], noted("loaded by {function}", function=LOAD_FROM_BYTES))
 
     def _reduce(self, _: Any) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -329,7 +348,9 @@ class Machine:
     def _newobj_ex(self, _: Any) -> None:
         named, arguments, function = self.stack.pop(), self.stack.pop(), self.stack.pop()
         if not isinstance(named, Pairs) or named.items:
-            self.scene.tell(Verdict.SUSPICIOUS, f"makes {show(function)} with named arguments", self.at)
+            self.scene.tell(
+                Verdict.SUSPICIOUS, noted("makes {function} with named arguments", function=show(function)), self.at
+            )
         self.stack.append(self.call(function, arguments, "NEWOBJ_EX"))
 
     def _obj(self, _: Any) -> None:
@@ -343,10 +364,12 @@ class Machine:
         self.stack.append(self.call(self.named(*name), arguments, "INST"))
 
     def _old(self, opcode: str) -> None:
-        self.scene.tell(Verdict.SUSPICIOUS, f"uses {opcode}, which no writer of weights does", self.at)
+        self.scene.tell(
+            Verdict.SUSPICIOUS, noted("uses {opcode}, which no writer of weights does", opcode=opcode), self.at
+        )
 
     def _ext(self, code: int) -> None:
-        what = f"calls up entry {code} of the process's own registry of globals, whatever that is"
+        what = noted("calls up entry {n} of the process's own registry of globals, whatever that is", n=code)
         self.scene.tell(Verdict.SUSPICIOUS, what, self.at)
         self.stack.append(GlobalRef("copyreg", f"extension {code}", self.at, Verdict.SUSPICIOUS))
 
@@ -364,7 +387,7 @@ class Machine:
         if isinstance(target, Instance | Pairs):
             self._settle(target, state)
         elif not isinstance(target, Unknown | TensorClaim):
-            what = f"sets attributes of {printable(show(target))}, which every later import sees"
+            what = noted("sets attributes of {target}, which every later import sees", target=printable(show(target)))
             self.scene.tell(Verdict.HOSTILE, what, self.at)
 
     def _settle(self, target: Instance | Pairs, state: Any) -> None:
@@ -372,7 +395,9 @@ class Machine:
         allowed = {"OrderedDict", "numpy.dtype", "numpy.ndarray", "argparse.Namespace", "torch.Tensor"}
         own = self.scene.script and kind.startswith("__torch__")
         if kind not in allowed and not own:
-            self.scene.tell(Verdict.SUSPICIOUS, f"sets a state of {printable(kind)}, which has none", self.at)
+            self.scene.tell(
+                Verdict.SUSPICIOUS, noted("sets a state of {kind}, which has none", kind=printable(kind)), self.at
+            )
         if isinstance(target, Instance):
             target.state = state
 
@@ -381,7 +406,7 @@ class Machine:
         parts = state if isinstance(state, tuple) else (state,)
         for key in (key for part in parts if isinstance(part, Pairs) for key, _ in part.items):
             if isinstance(key, str) and key.startswith("__") and key.endswith("__"):
-                self.scene.tell(Verdict.HOSTILE, f"sets the attribute {printable(key)}", self.at)
+                self.scene.tell(Verdict.HOSTILE, noted("sets the attribute {key}", key=printable(key)), self.at)
 
     def _persid(self, given: str) -> None:
         self._persistent(given)
@@ -391,13 +416,15 @@ class Machine:
 
     def _persistent(self, given: Any) -> None:
         if self.scene.persistent is None:
-            self.scene.tell(Verdict.SUSPICIOUS, f"refers to something outside itself: {show(given)}", self.at)
+            self.scene.tell(
+                Verdict.SUSPICIOUS, noted("refers to something outside itself: {given}", given=show(given)), self.at
+            )
             self.stack.append(Unknown("a persistent id"))
             return
         self.stack.append(self.scene.persistent(given, self.at))
 
     def _buffer(self, _: Any) -> None:
-        raise BrokenError("it needs buffers from outside the pickle", self.at)
+        raise BrokenError(noted("it needs buffers from outside the pickle"), self.at)
 
 
 def _constant(value: Any) -> Callable[[Machine, Any], None]:

@@ -11,6 +11,7 @@ import sys
 
 from netversus.lab.artifacts.claims import ITEM_BYTES, STORAGES
 from netversus.lab.artifacts.findings import Verdict
+from netversus.messages import noted
 
 # Values only: named as an argument, never called.
 DTYPES = frozenset(
@@ -129,15 +130,15 @@ def judge(module: str, name: str, *, script: bool = False) -> tuple[Verdict, str
     if whole in VALUES or whole in CALLABLE or (script and (whole in SCRIPT or _own_class(module))):
         return Verdict.CLEAN, ""
     if whole in _DATA_ONLY:
-        return Verdict.SUSPICIOUS, "a class that weights do not need"
+        return Verdict.SUSPICIOUS, noted("a class that weights do not need")
     parts = whole.split(".")
     if any(part.startswith("__") and part.endswith("__") and part != "__main__" for part in parts[1:]):
-        return Verdict.HOSTILE, "which reaches into Python by a name of its own workings"
+        return Verdict.HOSTILE, noted("which reaches into Python by a name of its own workings")
     if any(_pythons(part) for part in (parts[0], *(part.lstrip("_") for part in name.split(".")[:-1]))):
-        return Verdict.HOSTILE, "a function of Python itself, which no data needs"
+        return Verdict.HOSTILE, noted("a function of Python itself, which no data needs")
     if any(whole == gadget or whole.startswith(f"{gadget}.") for gadget in _GADGETS):
-        return Verdict.HOSTILE, "by which published payloads run code or read files"
-    return Verdict.SUSPICIOUS, "which no list vouches for"
+        return Verdict.HOSTILE, noted("by which published payloads run code or read files")
+    return Verdict.SUSPICIOUS, noted("which no list vouches for")
 
 
 def _pythons(root: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from netversus.lab.artifacts.findings import BrokenError, Budget, Findings, Verdict, printable
 from netversus.lab.artifacts.protobuf import BYTES, VARINT, fields, varint
+from netversus.messages import noted
 
 # ModelProto, GraphProto, NodeProto, AttributeProto, TensorProto, FunctionProto
 IR_VERSION, PRODUCER, GRAPH, OPSETS, FUNCTIONS = 1, 2, 7, 8, 25
@@ -70,11 +71,11 @@ class Graph:
                 if number == GRAPH and isinstance(graph, memoryview):
                     self._graph(graph, 0)
         except (BrokenError, UnicodeDecodeError) as broken:
-            self.findings.add(Verdict.DAMAGED, f"the graph cannot be read: {broken}", self.where)
+            self.findings.add(Verdict.DAMAGED, noted("the graph cannot be read: {what}", what=broken), self.where)
 
     def _graph(self, data: memoryview, depth: int) -> None:
         if depth > _DEEP:
-            self.findings.add(Verdict.NOT_SCANNED, "graphs are nested deeper than is read here", self.where)
+            self.findings.add(Verdict.NOT_SCANNED, noted("graphs are nested deeper than is read here"), self.where)
             return
         self._nodes(data, NODE, depth)
         for number, body in fields(data):
@@ -95,10 +96,14 @@ class Graph:
         operator = next(_texts(data, OP_TYPE), "")
         domain = next(_texts(data, DOMAIN), "")
         if domain not in _DOMAINS | self.own_domains:
-            what = f"the operator {printable(domain)}::{printable(operator)} needs a library of its author's"
+            what = noted(
+                "the operator {domain}::{operator} needs a library of its author's",
+                domain=printable(domain),
+                operator=printable(operator),
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
         if operator in {"PyOp", "PythonOp", "PyFunc"}:
-            what = f"the operator {printable(domain)}::{operator} calls Python"
+            what = noted("the operator {domain}::{operator} calls Python", domain=printable(domain), operator=operator)
             self.findings.add(Verdict.HOSTILE, what, self.where)
         for number, body in fields(data):
             if number == ATTRIBUTE and isinstance(body, memoryview):
@@ -118,14 +123,24 @@ class Graph:
         dims, kind, location, raw = _shape(data)
         name = printable(next(_texts(data, _NAME), ""))
         if any(side < 0 or side >= 2**63 for side in dims):
-            self.findings.add(Verdict.SUSPICIOUS, f"tensor {name!r} has shape {tuple(dims)}", self.where)
+            self.findings.add(
+                Verdict.SUSPICIOUS,
+                noted("tensor {name} has shape {shape}", name=repr(name), shape=tuple(dims)),
+                self.where,
+            )
             return
         claimed = prod(dims) * _ITEM_BYTES[kind] if kind in _ITEM_BYTES else None
         entries = [body for number, body in fields(data) if number == _EXTERNAL and isinstance(body, memoryview)]
         if location == 1 or entries:
             self._outside(name, entries, claimed)
         elif raw is not None and claimed is not None and raw != claimed:
-            what = f"tensor {name!r} claims shape {tuple(dims)}, {claimed:,} bytes, and holds {raw:,}"
+            what = noted(
+                "tensor {name} claims shape {shape}, {claimed} bytes, and holds {n}",
+                name=repr(name),
+                shape=tuple(dims),
+                claimed=f"{claimed:,}",
+                n=f"{raw:,}",
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
 
     def _outside(self, name: str, entries: list[memoryview], claimed: int | None) -> None:
@@ -134,37 +149,61 @@ class Graph:
         for entry in entries:
             key, value = next(_texts(entry, 1), ""), next(_texts(entry, 2), "")
             if key in told:
-                self.findings.add(Verdict.SUSPICIOUS, f"tensor {name!r} says twice where its {key} is", self.where)
+                self.findings.add(
+                    Verdict.SUSPICIOUS,
+                    noted("tensor {name} says twice where its {key} is", name=repr(name), key=key),
+                    self.where,
+                )
             told[key] = value
         location = told.get("location", "")
         plain = PurePosixPath(location.replace("\\", "/"))
         leads_out = plain.is_absolute() or bool(PureWindowsPath(location).drive) or ".." in plain.parts
         if leads_out or not location or "\0" in location:
-            what = f"tensor {name!r} reads the file {printable(location)!r}, outside the model's own folder"
+            what = noted(
+                "tensor {name} reads the file {file}, outside the model's own folder",
+                name=repr(name),
+                file=repr(printable(location)),
+            )
             self.findings.add(Verdict.HOSTILE, what, self.where)
             return
         self._beside(name, location, told, claimed)
 
     def _beside(self, name: str, location: str, told: dict[str, str], claimed: int | None) -> None:
         if self.folder is None:
-            self.findings.add(Verdict.NOT_SCANNED, f"tensor {name!r} lies in {printable(location)!r}", self.where)
+            self.findings.add(
+                Verdict.NOT_SCANNED,
+                noted("tensor {name} lies in {file}", name=repr(name), file=repr(printable(location))),
+                self.where,
+            )
             return
         path = self.folder / location
         if path.is_symlink() or not path.resolve().is_relative_to(self.folder.resolve()):
-            what = f"tensor {name!r} reads {printable(location)!r}, a link to somewhere else"
+            what = noted(
+                "tensor {name} reads {file}, a link to somewhere else", name=repr(name), file=repr(printable(location))
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
             return
         if not path.is_file():
-            what = f"tensor {name!r} lies in {printable(location)!r}, which is not there"
+            what = noted(
+                "tensor {name} lies in {file}, which is not there", name=repr(name), file=repr(printable(location))
+            )
             self.findings.add(Verdict.DAMAGED, what, self.where)
             return
         self.external[location] = path
         offset, size = _count(told.get("offset", "0")), _count(told.get("length", str(claimed or 0)))
         if offset is None or size is None or offset + size > path.stat().st_size:
-            what = f"tensor {name!r} reaches past the end of {printable(location)!r}"
+            what = noted(
+                "tensor {name} reaches past the end of {file}", name=repr(name), file=repr(printable(location))
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
         elif claimed is not None and size != claimed:
-            what = f"tensor {name!r} claims {claimed:,} bytes and has {size:,} in {printable(location)!r}"
+            what = noted(
+                "tensor {name} claims {claimed} bytes and has {size} in {file}",
+                name=repr(name),
+                claimed=f"{claimed:,}",
+                size=f"{size:,}",
+                file=repr(printable(location)),
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
 
 

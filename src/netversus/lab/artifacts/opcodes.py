@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from netversus.lab.artifacts.findings import BrokenError
+from netversus.messages import noted
 
 LONGEST_NUMBER = 2**16  # bytes; no model has such an integer, and reading one takes the square of its length
 
@@ -29,7 +30,7 @@ def _fixed(form: str) -> Callable[[memoryview, int], tuple[Any, int]]:
 
     def read(data: memoryview, at: int) -> tuple[Any, int]:
         if at + reader.size > len(data):
-            raise BrokenError("the pickle ends within an opcode", at)
+            raise BrokenError(noted("the pickle ends within an opcode"), at)
         return reader.unpack_from(data, at)[0], at + reader.size
 
     return read
@@ -41,11 +42,14 @@ def _counted(form: str, decode: Callable[[bytes], Any]) -> Callable[[memoryview,
     def read(data: memoryview, at: int) -> tuple[Any, int]:
         size, start = length(data, at)
         if size < 0 or start + size > len(data):
-            raise BrokenError(f"the pickle claims {size:,} bytes where it has {len(data) - start:,}", at)
+            raise BrokenError(
+                noted("the pickle claims {size} bytes where it has {n}", size=f"{size:,}", n=f"{len(data) - start:,}"),
+                at,
+            )
         try:
             return decode(bytes(data[start : start + size])), start + size
         except ValueError as error:
-            raise BrokenError(f"text that cannot be decoded: {error}", at) from None
+            raise BrokenError(noted("text that cannot be decoded: {error}", error=error), at) from None
 
     return read
 
@@ -60,7 +64,7 @@ def line(data: memoryview, at: int) -> tuple[bytes, int]:
             return bytes(data[at : start + found]), start + found + 1
         start += window
         if start >= len(data):
-            raise BrokenError("the pickle ends within a line", at)
+            raise BrokenError(noted("the pickle ends within a line"), at)
         window *= 2
 
 
@@ -70,7 +74,7 @@ def _lines(decode: Callable[[bytes], Any]) -> Callable[[memoryview, int], tuple[
         try:
             return decode(text), end
         except (ValueError, UnicodeError) as error:
-            raise BrokenError(f"a line that cannot be decoded: {error}", at) from None
+            raise BrokenError(noted("a line that cannot be decoded: {error}", error=error), at) from None
 
     return read
 
@@ -102,7 +106,7 @@ def _int(text: bytes) -> Any:
 def _string(text: bytes) -> bytes:
     body = text.strip()
     if len(body) < 2 or body[:1] != body[-1:] or body[:1] not in {b"'", b'"'}:
-        raise ValueError("a string without quotes")
+        raise ValueError(noted("a string without quotes"))
     return codecs.escape_decode(body[1:-1])[0]
 
 

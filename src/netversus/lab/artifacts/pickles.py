@@ -13,6 +13,7 @@ from netversus.lab.artifacts.claims import STORAGES, StorageClaim, TensorClaim, 
 from netversus.lab.artifacts.findings import BrokenError, Budget, Findings, Verdict, printable
 from netversus.lab.artifacts.machine import Machine, Scene
 from netversus.lab.artifacts.values import Bag, GlobalRef, Instance, Pairs, get, show
+from netversus.messages import noted
 
 MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
@@ -35,19 +36,26 @@ class Storages:
     def persistent(self, given: Any, at: int) -> Any:
         """What `("storage", class, key, location, elements[, view])` stands for."""
         if not isinstance(given, tuple) or len(given) not in {5, 6} or given[0] != "storage":
-            what = f"a persistent id that is no storage: {printable(show(given))}"
+            what = noted("a persistent id that is no storage: {given}", given=printable(show(given)))
             self.findings.add(Verdict.SUSPICIOUS, what, self.where, at)
             return Instance("persistent id")
         kind, key, _, count = given[1:5]
         dtype = self._dtype(kind)
         sound = isinstance(key, str) and isinstance(count, int) and count >= 0 and not isinstance(count, bool)
         if dtype is None or not sound or (len(given) == 6 and given[5] is not None and not _is_view(given[5])):
-            what = f"a storage of {show(kind)} with key {show(key)} and {show(count)} elements"
+            what = noted(
+                "a storage of {kind} with key {key} and {count} elements",
+                kind=show(kind),
+                key=show(key),
+                count=show(count),
+            )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where, at)
             return Instance("storage")
         known = self.by_key.setdefault(key, StorageClaim(key, dtype, count, at))
         if (known.dtype, known.numel) != (dtype, count):
-            self.findings.add(Verdict.SUSPICIOUS, f"storage {key!r} is claimed in two ways", self.where, at)
+            self.findings.add(
+                Verdict.SUSPICIOUS, noted("storage {key} is claimed in two ways", key=repr(key)), self.where, at
+            )
         if len(given) == 6 and given[5] is not None:
             return self._view(known, given[5], at)
         return known
@@ -61,7 +69,9 @@ class Storages:
         """A part of a storage, in torch's oldest files."""
         _, offset, size = view
         if offset < 0 or size < 0 or offset + size > root.numel:
-            self.findings.add(Verdict.SUSPICIOUS, f"a view reaches past storage {root.key!r}", self.where, at)
+            self.findings.add(
+                Verdict.SUSPICIOUS, noted("a view reaches past storage {key}", key=repr(root.key)), self.where, at
+            )
             size = 0
         return StorageClaim(root.key, root.dtype, size, at)
 
@@ -76,7 +86,9 @@ def scan_stream(data: memoryview, start: int, scene: Scene, *, told_broken: bool
         return Machine(data, scene).run(start)
     except BrokenError as broken:
         if told_broken:
-            scene.tell(Verdict.DAMAGED, f"the pickle cannot be followed to its end: {broken.what}", broken.at)
+            scene.tell(
+                Verdict.DAMAGED, noted("the pickle cannot be followed to its end: {what}", what=broken.what), broken.at
+            )
         return None, None
 
 
@@ -91,7 +103,7 @@ def scan_pickle(data: memoryview, findings: Findings, budget: Budget, where: str
         return "pickle", first
     if first == MAGIC and isinstance(first, int):
         if len(findings.lines) != before or end > 64:
-            findings.add(Verdict.SUSPICIOUS, "its magic number is computed, not written", where, 0)
+            findings.add(Verdict.SUSPICIOUS, noted("its magic number is computed, not written"), where, 0)
         return "torch, legacy", _legacy(data, end, storages, scene)
     _after(data, end, findings, budget, where, inner)
     return ("joblib" if raw.found else "pickle"), first
@@ -103,7 +115,7 @@ def _after(data: memoryview, end: int, findings: Findings, budget: Budget, where
         rest = len(data) - end
         if rest <= 512 and _PADDING.fullmatch(bytes(data[end:])):
             return
-        findings.add(Verdict.SUSPICIOUS, f"{rest:,} bytes follow the end of the pickle", where, end)
+        findings.add(Verdict.SUSPICIOUS, noted("{n} bytes follow the end of the pickle", n=f"{rest:,}"), where, end)
         scene = Scene(findings, budget, where, inner=inner)
         _, found = scan_stream(data, end, scene, told_broken=False)
         if found is None:
@@ -115,7 +127,11 @@ def _legacy(data: memoryview, at: int, storages: Storages, scene: Scene) -> Any:
     """What torch wrote before 1.6: protocol, system, object, keys, then each storage's length and bytes."""
     protocol, end = scan_stream(data, at, scene)
     if end is None or protocol != LEGACY_PROTOCOL:
-        scene.tell(Verdict.DAMAGED, f"its protocol is {show(protocol)}, expected {LEGACY_PROTOCOL}", at)
+        scene.tell(
+            Verdict.DAMAGED,
+            noted("its protocol is {protocol}, expected {expected}", protocol=show(protocol), expected=LEGACY_PROTOCOL),
+            at,
+        )
         return None
     system, end = scan_stream(data, end, scene)
     if end is None:
@@ -130,7 +146,7 @@ def _legacy(data: memoryview, at: int, storages: Storages, scene: Scene) -> Any:
     if end is None:
         return value
     if not isinstance(keys, list) or little is not True:
-        scene.tell(Verdict.DAMAGED, "its list of storages cannot be read, or its numbers are big-endian", end)
+        scene.tell(Verdict.DAMAGED, noted("its list of storages cannot be read, or its numbers are big-endian"), end)
         return value
     _legacy_storages(data, end, keys, storages, scene)
     return value
@@ -141,26 +157,33 @@ def _legacy_storages(data: memoryview, at: int, keys: list[Any], storages: Stora
     for key in keys:
         claim = storages.by_key.get(key) if isinstance(key, str) else None
         if claim is None or key not in unseen:
-            scene.tell(Verdict.SUSPICIOUS, f"it lists the storage {show(key)}, which nothing names once", at)
+            scene.tell(
+                Verdict.SUSPICIOUS, noted("it lists the storage {key}, which nothing names once", key=show(key)), at
+            )
             return
         unseen.discard(key)
         if at + 8 > len(data):
-            scene.tell(Verdict.DAMAGED, f"storage {key!r} is missing", at)
+            scene.tell(Verdict.DAMAGED, noted("storage {key} is missing", key=repr(key)), at)
             return
         (count,) = struct.unpack_from("<q", data, at)
         if count != claim.numel:
-            what = f"storage {key!r} holds {count:,} elements where the pickle claims {claim.numel:,}"
+            what = noted(
+                "storage {key} holds {count} elements where the pickle claims {claimed}",
+                key=repr(key),
+                count=f"{count:,}",
+                claimed=f"{claim.numel:,}",
+            )
             scene.tell(Verdict.SUSPICIOUS, what, at)
             return
         claim.start, claim.held = at + 8, min(claim.nbytes, len(data) - at - 8)
         at += 8 + claim.nbytes
         if at > len(data):
-            scene.tell(Verdict.DAMAGED, f"storage {key!r} ends early", len(data))
+            scene.tell(Verdict.DAMAGED, noted("storage {key} ends early", key=repr(key)), len(data))
             return
     for key in sorted(unseen):
-        scene.tell(Verdict.DAMAGED, f"storage {key!r} is missing")
+        scene.tell(Verdict.DAMAGED, noted("storage {key} is missing", key=repr(key)))
     if at < len(data) and not (len(data) - at <= 512 and _PADDING.fullmatch(bytes(data[at:]))):
-        scene.tell(Verdict.SUSPICIOUS, f"{len(data) - at:,} bytes follow the last storage", at)
+        scene.tell(Verdict.SUSPICIOUS, noted("{n} bytes follow the last storage", n=f"{len(data) - at:,}"), at)
 
 
 class JoblibArrays:
@@ -185,7 +208,7 @@ class JoblibArrays:
             return Machine(self.data, scene).run(at)[1]
         simple = _SIMPLE_DTYPE.fullmatch(code)
         if simple is None:
-            raise BrokenError(f"an array of {code!r} is not read here", at)
+            raise BrokenError(noted("an array of {code} is not read here", code=repr(code)), at)
         size = int(simple[2]) * (4 if simple[1] == "U" else 1)
         return self._raw(state, size, at)
 
@@ -193,18 +216,25 @@ class JoblibArrays:
         try:
             shape = numbers(get(state, "shape"))
         except RefusedError as refused:
-            raise BrokenError(f"an array without a shape: {refused}", at) from None
+            raise BrokenError(noted("an array without a shape: {why}", why=refused), at) from None
         count = 1
         for side in shape:
             if side < 0:
-                raise BrokenError(f"an array of shape {shape}", at)
+                raise BrokenError(noted("an array of shape {shape}", shape=shape), at)
             count *= side
         if get(state, "numpy_array_alignment_bytes") is not None:
             if at >= len(self.data):
-                raise BrokenError("an array is missing", at)
+                raise BrokenError(noted("an array is missing"), at)
             at += 1 + self.data[at]
         if at + count * size > len(self.data):
-            raise BrokenError(f"an array claims {count * size:,} bytes where {len(self.data) - at:,} are left", at)
+            raise BrokenError(
+                noted(
+                    "an array claims {size} bytes where {n} are left",
+                    size=f"{count * size:,}",
+                    n=f"{len(self.data) - at:,}",
+                ),
+                at,
+            )
         return at + count * size
 
 
@@ -243,4 +273,6 @@ def check_claims(found: dict[str, TensorClaim], findings: Findings, where: str) 
     """Tell of each tensor that claims more than its storage holds."""
     for name, claim in found.items():
         if wrong := lack(claim):
-            findings.add(Verdict.SUSPICIOUS, f"tensor {printable(name)!r} {wrong}", where)
+            findings.add(
+                Verdict.SUSPICIOUS, noted("tensor {name} {wrong}", name=repr(printable(name)), wrong=wrong), where
+            )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netversus.lab.artifacts.findings import BrokenError
+from netversus.messages import noted
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
@@ -23,7 +24,7 @@ def varint(data: memoryview, at: int) -> tuple[int, int]:
         if byte < 0x80:
             return value & 0xFFFFFFFFFFFFFFFF, at
         shift += 7
-    raise BrokenError("a number that does not end", at)
+    raise BrokenError(noted("a number that does not end"), at)
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
@@ -37,7 +38,7 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         key, at = varint(data, at)
         number, wire = key >> 3, key & 7
         if number == 0:
-            raise BrokenError("a field without a number", at)
+            raise BrokenError(noted("a field without a number"), at)
         if wire == VARINT:
             value, at = varint(data, at)
             yield number, value
@@ -47,8 +48,8 @@ def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
         elif wire in {FIXED64, FIXED32}:
             size = 8 if wire == FIXED64 else 4
         else:
-            raise BrokenError(f"a field of wire type {wire}", at)
+            raise BrokenError(noted("a field of wire type {n}", n=wire), at)
         if at + size > len(data):
-            raise BrokenError("a field reaches past the end", at)
+            raise BrokenError(noted("a field reaches past the end"), at)
         yield number, data[at : at + size]
         at += size

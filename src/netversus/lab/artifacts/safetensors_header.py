@@ -13,6 +13,7 @@ from typing import Any
 
 from netversus.lab.artifacts.claims import ITEM_BYTES, TensorClaim
 from netversus.lab.artifacts.findings import MEBI, Findings, Verdict, printable
+from netversus.messages import noted
 
 HEADER_CAP = 16 * MEBI  # the format allows 100 MB, the largest published vision models need under 1 MB
 DTYPES = {
@@ -43,7 +44,7 @@ class _TwiceError(ValueError):
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise _TwiceError("a name stands in it twice")
+        raise _TwiceError(noted("a name stands in it twice"))
     return found
 
 
@@ -51,21 +52,29 @@ def scan_safetensors(data: memoryview, findings: Findings, where: str) -> dict[s
     """The tensors that the header describes; whatever is wrong with it is told."""
     (length,) = struct.unpack_from("<Q", data, 0)
     if length > HEADER_CAP:
-        findings.add(Verdict.SUSPICIOUS, f"a header of {length:,} bytes, more than the {HEADER_CAP:,} read here", where)
+        findings.add(
+            Verdict.SUSPICIOUS,
+            noted("a header of {n} bytes, more than the {limit} read here", n=f"{length:,}", limit=f"{HEADER_CAP:,}"),
+            where,
+        )
         return {}
     if length > len(data) - 8:
-        findings.add(Verdict.DAMAGED, f"the header claims {length:,} bytes, the file holds {len(data) - 8:,}", where)
+        findings.add(
+            Verdict.DAMAGED,
+            noted("the header claims {n} bytes, the file holds {held}", n=f"{length:,}", held=f"{len(data) - 8:,}"),
+            where,
+        )
         return {}
     try:
         header = json.loads(bytes(data[8 : 8 + length]).decode("utf-8"), object_pairs_hook=_once)
     except _TwiceError as error:
-        findings.add(Verdict.SUSPICIOUS, f"the header is ambiguous: {error}", where, 8)
+        findings.add(Verdict.SUSPICIOUS, noted("the header is ambiguous: {error}", error=error), where, 8)
         return {}
     except (ValueError, RecursionError) as error:
-        findings.add(Verdict.DAMAGED, f"the header is no JSON: {printable(str(error))}", where, 8)
+        findings.add(Verdict.DAMAGED, noted("the header is no JSON: {error}", error=printable(str(error))), where, 8)
         return {}
     if not isinstance(header, dict):
-        findings.add(Verdict.DAMAGED, "the header is no object", where, 8)
+        findings.add(Verdict.DAMAGED, noted("the header is no object"), where, 8)
         return {}
     _metadata(header.pop("__metadata__", {}), findings, where)
     return _tensors(header, len(data) - 8 - length, findings, where)
@@ -73,7 +82,7 @@ def scan_safetensors(data: memoryview, findings: Findings, where: str) -> dict[s
 
 def _metadata(found: Any, findings: Findings, where: str) -> None:
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-        findings.add(Verdict.SUSPICIOUS, "its metadata are not text alone, as the format has it", where, 8)
+        findings.add(Verdict.SUSPICIOUS, noted("its metadata are not text alone, as the format has it"), where, 8)
 
 
 def _tensors(header: dict[str, Any], held: int, findings: Findings, where: str) -> dict[str, TensorClaim]:
@@ -83,10 +92,21 @@ def _tensors(header: dict[str, Any], held: int, findings: Findings, where: str) 
         try:
             claim, begin, end = _entry(entry)
         except (TypeError, ValueError, KeyError) as error:
-            findings.add(Verdict.DAMAGED, f"tensor {printable(name)!r}: {printable(str(error))}", where, 8)
+            findings.add(
+                Verdict.DAMAGED,
+                noted("tensor {name}: {error}", name=repr(printable(name)), error=printable(str(error))),
+                where,
+                8,
+            )
             continue
         if end - begin != claim.numel * ITEM_BYTES[claim.dtype]:
-            what = f"tensor {printable(name)!r} claims shape {claim.shape} of {claim.dtype} in {end - begin:,} bytes"
+            what = noted(
+                "tensor {name} claims shape {shape} of {dtype} in {n} bytes",
+                name=repr(printable(name)),
+                shape=claim.shape,
+                dtype=claim.dtype,
+                n=f"{end - begin:,}",
+            )
             findings.add(Verdict.SUSPICIOUS, what, where, 8)
         found[name] = claim
         spans.append((begin, end, name))
@@ -96,14 +116,14 @@ def _tensors(header: dict[str, Any], held: int, findings: Findings, where: str) 
 
 def _entry(entry: Any) -> tuple[TensorClaim, int, int]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise ValueError("its entry is not dtype, shape and data_offsets")
+        raise ValueError(noted("its entry is not dtype, shape and data_offsets"))
     if entry["dtype"] not in DTYPES:
-        raise ValueError(f"elements of type {entry['dtype']!r} are not read here")
+        raise ValueError(noted("elements of type {given} are not read here", given=repr(entry["dtype"])))
     numbers = [*entry["shape"], *entry["data_offsets"]]
     if not all(type(each) is int and 0 <= each < 2**63 for each in numbers) or len(entry["data_offsets"]) != 2:
-        raise ValueError("its shape or offsets are no counts")
+        raise ValueError(noted("its shape or offsets are no counts"))
     if len(entry["shape"]) > _MOST_SIDES or prod(entry["shape"]) >= 2**63:
-        raise ValueError("its shape is beyond all bounds")
+        raise ValueError(noted("its shape is beyond all bounds"))
     begin, end = entry["data_offsets"]
     return TensorClaim(DTYPES[entry["dtype"]], tuple(entry["shape"])), begin, end
 
@@ -112,11 +132,19 @@ def _divided(spans: list[tuple[int, int, str]], held: int, findings: Findings, w
     at = 0
     for begin, end, name in sorted(spans):
         if begin > end or end > held:
-            findings.add(Verdict.DAMAGED, f"tensor {printable(name)!r} reaches past the file's end", where)
+            findings.add(
+                Verdict.DAMAGED, noted("tensor {name} reaches past the file's end", name=repr(printable(name))), where
+            )
         elif begin < at:
-            findings.add(Verdict.SUSPICIOUS, f"tensor {printable(name)!r} overlaps another", where)
+            findings.add(Verdict.SUSPICIOUS, noted("tensor {name} overlaps another", name=repr(printable(name))), where)
         elif begin > at:
-            findings.add(Verdict.SUSPICIOUS, f"{begin - at:,} bytes before {printable(name)!r} belong to none", where)
+            findings.add(
+                Verdict.SUSPICIOUS,
+                noted("{n} bytes before {name} belong to none", n=f"{begin - at:,}", name=repr(printable(name))),
+                where,
+            )
         at = max(at, end)
     if at < held:
-        findings.add(Verdict.SUSPICIOUS, f"{held - at:,} bytes after the last tensor belong to none", where)
+        findings.add(
+            Verdict.SUSPICIOUS, noted("{n} bytes after the last tensor belong to none", n=f"{held - at:,}"), where
+        )

@@ -24,6 +24,7 @@ from netversus.lab.artifacts.findings import (
     printable,
 )
 from netversus.lab.artifacts.kinds import Content, Scanner
+from netversus.messages import noted, template
 
 TORCH_FORMATS = ("torch", "torch, legacy")
 _BLOCK = 4 * 2**20
@@ -37,6 +38,13 @@ _ENDINGS = {
     ".h5": ("HDF5",),
     ".pt": ("torch", "torch, legacy", "torch, oldest (tar)", "TorchScript"),
     ".pth": ("torch", "torch, legacy", "torch, oldest (tar)", "TorchScript"),
+}
+
+# A content that no format's name tells.
+_CONTENT = {
+    "empty": template("its name ends in {suffix}, its content is empty"),
+    "unknown": template("its name ends in {suffix}, its content is unknown"),
+    "unreadable": template("its name ends in {suffix}, its content is unreadable"),
 }
 
 
@@ -117,7 +125,7 @@ def scan_file(path: Path, *, digest: bool = True, seconds: float = 60.0) -> Scan
         content = _scanned(data, findings, budget, path.parent)
         sha = _sha256(data) if digest else ""
     else:
-        findings.add(Verdict.DAMAGED, "the file is empty")
+        findings.add(Verdict.DAMAGED, noted("the file is empty"))
     _ending(path, content.format, findings)
     external = tuple(
         External(name, _sha256(_mapped(file)) if digest and file.stat().st_size else "", file.stat().st_size)
@@ -195,7 +203,9 @@ def _scanned(data: memoryview, findings: Findings, budget: Budget, folder: Path)
         findings.add(Verdict.DAMAGED, broken.what, "", broken.at)
     except (MemoryError, RecursionError, OverflowError, ValueError, TypeError, LookupError, ArithmeticError) as error:
         # A structure that nobody thought of. A scan that gave up must not look like one that found nothing.
-        what = f"the scan could not go on: {type(error).__name__}: {printable(str(error))}"
+        what = noted(
+            "the scan could not go on: {error}: {words}", error=type(error).__name__, words=printable(str(error))
+        )
         findings.add(Verdict.NOT_SCANNED, what)
     return Content(format="unreadable")
 
@@ -211,4 +221,5 @@ def _ending(path: Path, kind: str, findings: Findings) -> None:
     """A name that promises another content is worth a remark: the content decides."""
     promised = _ENDINGS.get(path.suffix.lower())
     if promised and kind not in promised:
-        findings.add(Verdict.CLEAN, f"its name ends in {path.suffix}, its content is {kind or 'empty'}")
+        said = _CONTENT.get(kind or "empty", template("its name ends in {suffix}, its content is {kind}"))
+        findings.add(Verdict.CLEAN, noted(said, suffix=path.suffix, kind=kind))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from netversus.lab.artifacts.findings import Findings, Verdict, printable
+from netversus.messages import noted
 
 _CALLED = re.compile(r"\b(?:ops|torch)\.([A-Za-z_]\w*)(?:\.([A-Za-z_]\w*))?\s*\(")
 _LIBRARIES = {"aten", "prim", "quantized", "torchvision", "prims", "sparse", "mkldnn", "mkldnn_prepacked", "onednn",
@@ -18,16 +19,26 @@ def scan_code(body: memoryview, findings: Findings, where: str) -> None:
     try:
         text = bytes(body).decode("utf-8")
     except UnicodeDecodeError:
-        findings.add(Verdict.NOT_SCANNED, "its code is no text", where)
+        findings.add(Verdict.NOT_SCANNED, noted("its code is no text"), where)
         return
     for found in _CALLED.finditer(text):
         library, operator = (found[1], found[2]) if found[2] else ("aten", found[1])
         if operator in _TOUCHES:
-            what = f"its code calls {library}.{operator}, which touches files or processes"
+            what = noted(
+                "its code calls {library}.{operator}, which touches files or processes",
+                library=library,
+                operator=operator,
+            )
             findings.add(Verdict.HOSTILE, what, where, found.start())
         elif found[0].startswith("ops.") and library not in _LIBRARIES:
-            what = f"its code calls {printable(library)}.{printable(operator)}, of a library of its author's"
+            what = noted(
+                "its code calls {library}.{operator}, of a library of its author's",
+                library=printable(library),
+                operator=printable(operator),
+            )
             findings.add(Verdict.SUSPICIOUS, what, where, found.start())
     for word in ("__import__", "importlib", "subprocess", "os.system", "eval(", "exec("):
         if (at := text.find(word)) >= 0:
-            findings.add(Verdict.HOSTILE, f"its code holds {word!r}, which is not of TorchScript", where, at)
+            findings.add(
+                Verdict.HOSTILE, noted("its code holds {word}, which is not of TorchScript", word=repr(word)), where, at
+            )

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from netversus.errors import MissingExtraError
 from netversus.lab.artifacts.findings import Finding, Verdict, printable
 from netversus.lab.artifacts.scan import Scan
+from netversus.messages import noted
 
 
 def ask_picklescan(found: Scan) -> Finding:
@@ -30,12 +31,15 @@ def ask_picklescan(found: Scan) -> Finding:
     try:
         result = scan_file_path(str(found.path), strict=True)
     except Exception as error:  # noqa: BLE001 (a parser on hostile input; whatever it raises, it has no opinion)
-        return Finding(Verdict.CLEAN, f"{name} has no opinion: {type(error).__name__}")
+        return Finding(Verdict.CLEAN, noted("{name} has no opinion: {error}", name=name, error=type(error).__name__))
     finally:
         logger.setLevel(level)
     if result.issues_count or result.infected_files:
         bad = sorted({f"{g.module}.{g.name}" for g in result.globals if g.safety is not SafetyLevel.Innocuous})
-        return Finding(Verdict.SUSPICIOUS, f"{name} finds {printable(', '.join(bad[:4])) or 'something'}")
+        return Finding(
+            Verdict.SUSPICIOUS,
+            noted("{name} finds {what}", name=name, what=printable(", ".join(bad[:4])) or noted("something")),
+        )
     if result.scan_err:
-        return Finding(Verdict.CLEAN, f"{name} could not read it")
-    return Finding(Verdict.CLEAN, f"{name} finds nothing")
+        return Finding(Verdict.CLEAN, noted("{name} could not read it", name=name))
+    return Finding(Verdict.CLEAN, noted("{name} finds nothing", name=name))

@@ -8,6 +8,7 @@ from netversus.lab.artifacts.claims import TensorClaim
 from netversus.lab.artifacts.findings import Finding, Verdict, printable
 from netversus.lab.artifacts.scan import Scan
 from netversus.lab.artifacts.values import Pairs, get
+from netversus.messages import noted
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "model_ema", "state_dict_ema")
 """Under these names a checkpoint keeps its state dict."""
@@ -44,16 +45,38 @@ def against(found: Scan, expected: Mapping[str, tuple[int, ...]], architecture: 
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): claim for name, claim in state.items()}
     if not state:
-        return (Finding(Verdict.SUSPICIOUS, f"it holds no state dict, so it cannot be {architecture}"),)
+        return (
+            Finding(
+                Verdict.SUSPICIOUS,
+                noted("it holds no state dict, so it cannot be {architecture}", architecture=architecture),
+            ),
+        )
     lines = []
     lacking = [name for name in expected if name not in state and not name.endswith("num_batches_tracked")]
     for name, claim in state.items():
         if name not in expected:
-            lines.append(f"tensor {printable(name)!r} is not of {architecture}")
+            lines.append(
+                noted("tensor {name} is not of {architecture}", name=repr(printable(name)), architecture=architecture)
+            )
         elif claim.shape != expected[name] and not _other_head(claim.shape, expected[name]):
-            lines.append(f"tensor {printable(name)!r} has shape {claim.shape}, {architecture} has {expected[name]}")
+            lines.append(
+                noted(
+                    "tensor {name} has shape {shape}, {architecture} has {expected}",
+                    name=repr(printable(name)),
+                    shape=claim.shape,
+                    architecture=architecture,
+                    expected=expected[name],
+                )
+            )
     if lacking:
-        lines.append(f"{len(lacking)} tensors of {architecture} are missing, the first is {lacking[0]!r}")
+        lines.append(
+            noted(
+                "{n} tensors of {architecture} are missing, the first is {first}",
+                n=len(lacking),
+                architecture=architecture,
+                first=repr(lacking[0]),
+            )
+        )
     return tuple(Finding(Verdict.SUSPICIOUS, line) for line in lines[:20])
 
 

@@ -14,6 +14,7 @@ from netversus.lab.artifacts.findings import BrokenError, Budget, Findings, Verd
 from netversus.lab.artifacts.machine import Machine, Scene
 from netversus.lab.artifacts.pickles import Inner
 from netversus.lab.artifacts.values import GlobalRef, Instance, show
+from netversus.messages import noted
 
 MOST_MEMBERS = 10_000
 
@@ -39,11 +40,15 @@ def members(data: memoryview, findings: Findings, budget: Budget, where: str) ->
             for count, member in enumerate(archive):
                 budget.tick()
                 if count > MOST_MEMBERS:
-                    findings.add(Verdict.NOT_SCANNED, f"it has more than {MOST_MEMBERS:,} members", where)
+                    findings.add(
+                        Verdict.NOT_SCANNED, noted("it has more than {n} members", n=f"{MOST_MEMBERS:,}"), where
+                    )
                     break
                 _member(member, found, data, findings, where)
     except (tarfile.TarError, ValueError, OSError, UnicodeError) as error:
-        findings.add(Verdict.DAMAGED, f"the tar cannot be read to its end: {printable(str(error))}", where)
+        findings.add(
+            Verdict.DAMAGED, noted("the tar cannot be read to its end: {error}", error=printable(str(error))), where
+        )
     return found
 
 
@@ -53,17 +58,29 @@ def _member(
     shown = printable(member.name)
     path = PurePosixPath(member.name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts:
-        findings.add(Verdict.HOSTILE, f"member {shown!r} leads out of the archive", where, member.offset)
+        findings.add(
+            Verdict.HOSTILE, noted("member {name} leads out of the archive", name=repr(shown)), where, member.offset
+        )
     if member.isdir():
         return
     if not member.isreg() or member.sparse is not None:
-        findings.add(Verdict.HOSTILE, f"member {shown!r} is a link, a device or sparse", where, member.offset)
+        findings.add(
+            Verdict.HOSTILE,
+            noted("member {name} is a link, a device or sparse", name=repr(shown)),
+            where,
+            member.offset,
+        )
         return
     if member.name in found:
-        findings.add(Verdict.HOSTILE, f"two members are named {shown!r}", where, member.offset)
+        findings.add(Verdict.HOSTILE, noted("two members are named {name}", name=repr(shown)), where, member.offset)
     end = member.offset_data + member.size
     if end > len(data):
-        findings.add(Verdict.DAMAGED, f"member {shown!r} ends past the end of the file", where, member.offset)
+        findings.add(
+            Verdict.DAMAGED,
+            noted("member {name} ends past the end of the file", name=repr(shown)),
+            where,
+            member.offset,
+        )
     found[member.name] = data[member.offset_data : end]
 
 
@@ -86,7 +103,9 @@ class OldTorch:
                 walk(self.found[name])
             except BrokenError as broken:
                 where = f"{self.where}{'/' if self.where else ''}{name}"
-                self.findings.add(Verdict.DAMAGED, f"it cannot be followed: {broken.what}", where, broken.at)
+                self.findings.add(
+                    Verdict.DAMAGED, noted("it cannot be followed: {what}", what=broken.what), where, broken.at
+                )
 
     def _scene(self, name: str) -> Scene:
         where = f"{self.where}{'/' if self.where else ''}{name}"
@@ -108,10 +127,10 @@ class OldTorch:
         for _ in range(_counted(count, at)):
             _, at = Machine(data, scene).run(at)
             if at + 8 > len(data):
-                raise BrokenError("a tensor ends early", at)
+                raise BrokenError(noted("a tensor ends early"), at)
             (sides,) = struct.unpack_from("<i", data, at)
             if not 0 <= sides <= 64 or at + 16 + 16 * sides > len(data):
-                raise BrokenError(f"a tensor of {sides} sides", at)
+                raise BrokenError(noted("a tensor of {n} sides", n=sides), at)
             at += 16 + 16 * sides
         self._end(data, at, scene)
 
@@ -125,33 +144,33 @@ class OldTorch:
     def _known(given: Any, at: int, scene: Scene) -> Instance:
         """A tensor's number; a tuple would name a class with its source code."""
         if not isinstance(given, str | int):
-            scene.tell(Verdict.SUSPICIOUS, f"a persistent id that is no tensor: {show(given)}", at)
+            scene.tell(Verdict.SUSPICIOUS, noted("a persistent id that is no tensor: {given}", given=show(given)), at)
         return Instance("tensor")
 
     @staticmethod
     def _end(data: memoryview, at: int, scene: Scene) -> None:
         if at < len(data):
-            scene.tell(Verdict.SUSPICIOUS, f"{len(data) - at:,} bytes follow the end", at)
+            scene.tell(Verdict.SUSPICIOUS, noted("{n} bytes follow the end", n=f"{len(data) - at:,}"), at)
 
 
 def _counted(count: Any, at: int) -> int:
     if not isinstance(count, int) or not 0 <= count <= 10**7:
-        raise BrokenError(f"a count that is {show(count)}", at)
+        raise BrokenError(noted("a count that is {count}", count=show(count)), at)
     return count
 
 
 def _item_bytes(entry: Any, at: int) -> int:
     fits = isinstance(entry, tuple) and len(entry) == 3 and isinstance(entry[2], GlobalRef)
     if not fits or entry[2].whole not in names.STORAGE_CLASSES or entry[2].name not in STORAGES:
-        raise BrokenError(f"a storage described by {show(entry)}", at)
+        raise BrokenError(noted("a storage described by {given}", given=show(entry)), at)
     return ITEM_BYTES[STORAGES[entry[2].name]]
 
 
 def _past(data: memoryview, at: int, width: int, size: int) -> int:
     if at + width > len(data):
-        raise BrokenError("a storage ends early", at)
+        raise BrokenError(noted("a storage ends early"), at)
     count = int.from_bytes(data[at : at + width], "little", signed=True)
     end = at + width + count * size
     if count < 0 or end > len(data):
-        raise BrokenError(f"a storage claims {count:,} elements", at)
+        raise BrokenError(noted("a storage claims {count} elements", count=f"{count:,}"), at)
     return end

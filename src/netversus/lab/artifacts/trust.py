@@ -15,6 +15,7 @@ from pathlib import Path
 from netversus.errors import UsageError, WeightsError
 from netversus.lab.artifacts.findings import Finding, Verdict, printable
 from netversus.lab.artifacts.scan import Scan
+from netversus.messages import noted
 
 _SECONDS = 120
 
@@ -44,10 +45,13 @@ def check_digest(found: Scan, digests: dict[str, str], origin: str) -> Finding:
     """What a list of digests says of a scanned file. It is looked for by the path as given, then by its name."""
     stated = digests.get(str(found.path)) or digests.get(found.path.name)
     if stated is None:
-        return Finding(Verdict.SUSPICIOUS, f"{printable(origin)} does not name it")
+        return Finding(Verdict.SUSPICIOUS, noted("{origin} does not name it", origin=printable(origin)))
     if stated != found.sha256:
-        return Finding(Verdict.SUSPICIOUS, f"its SHA-256 is not the one in {printable(origin)}: it was changed")
-    return Finding(Verdict.CLEAN, f"its SHA-256 is the one in {printable(origin)}")
+        return Finding(
+            Verdict.SUSPICIOUS,
+            noted("its SHA-256 is not the one in {origin}: it was changed", origin=printable(origin)),
+        )
+    return Finding(Verdict.CLEAN, noted("its SHA-256 is the one in {origin}", origin=printable(origin)))
 
 
 def check_signature(path: Path, signature: Path, signers: Path, identity: str) -> Finding:
@@ -68,7 +72,16 @@ def check_signature(path: Path, signature: Path, signers: Path, identity: str) -
             command, stdin=content, capture_output=True, text=True, check=False, timeout=_SECONDS
         )
     if done.returncode == 0:
-        return Finding(Verdict.CLEAN, f"signed by {printable(identity)}, whom {printable(signers.name)} allows")
+        return Finding(
+            Verdict.CLEAN,
+            noted(
+                "signed by {identity}, whom {signers} allows",
+                identity=printable(identity),
+                signers=printable(signers.name),
+            ),
+        )
     lines = (done.stderr or done.stdout).strip().splitlines()
-    why = printable(lines[-1]) if lines else "no reason given"
-    return Finding(Verdict.SUSPICIOUS, f"its signature is not {printable(identity)}'s: {why}")
+    why = printable(lines[-1]) if lines else noted("no reason given")
+    return Finding(
+        Verdict.SUSPICIOUS, noted("its signature is not {identity}'s: {why}", identity=printable(identity), why=why)
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 from netversus.lab.artifacts.claims import StorageClaim, TensorClaim
 from netversus.lab.artifacts.findings import Verdict, printable
+from netversus.messages import noted
 
 
 @dataclass(eq=False, slots=True)
@@ -74,12 +75,17 @@ def show(value: Any, most: int = 60) -> str:
         case str() | bytes():
             return repr(value[:most]) + ("…" if len(value) > most else "")
         case bool() | int() | float() | None:
-            return repr(value) if not isinstance(value, int) or abs(value) < 10**30 else "a huge number"
+            return repr(value) if not isinstance(value, int) or abs(value) < 10**30 else noted("a huge number")
         case GlobalRef():
             return printable(value.whole, most)
         case tuple():
             return f"({', '.join(show(each, 20) for each in value[:3])}{', …' if len(value) > 3 else ''})"
         case Unknown():
-            return f"what {printable(value.origin, most)} returns" if value.origin else "an unknown value"
+            return (
+                noted("what {origin} returns", origin=printable(value.origin, most))
+                if value.origin
+                else noted("an unknown value")
+            )
         case _:
-            return {list: "a list", Pairs: "a dictionary", Bag: "a set"}.get(type(value), "an object")
+            known = {list: noted("a list"), Pairs: noted("a dictionary"), Bag: noted("a set")}
+            return known.get(type(value), noted("an object"))

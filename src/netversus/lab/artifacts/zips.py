@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from netversus.lab.artifacts.findings import MEBI, BrokenError, Budget, Findings, OutOfBudgetError, Verdict, printable
+from netversus.messages import noted
 
 LOCAL, CENTRAL, END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
@@ -77,12 +78,12 @@ def members(data: memoryview, findings: Findings, where: str) -> list[Member]:
 def _directory(data: memoryview, findings: Findings, where: str) -> Iterator[Member]:
     end = _end_record(data)
     if end is None:
-        raise BrokenError("the archive has no directory: it is cut off, or not whole", len(data))
+        raise BrokenError(noted("the archive has no directory: it is cut off, or not whole"), len(data))
     disk, first, here, count, size, offset, comment = struct.unpack_from("<4H2LH", data, end + 4)
     if end + 22 + comment != len(data):
-        findings.add(Verdict.SUSPICIOUS, "bytes follow the end of the archive", where, end + 22 + comment)
+        findings.add(Verdict.SUSPICIOUS, noted("bytes follow the end of the archive"), where, end + 22 + comment)
     if disk or first or here != count:
-        findings.add(Verdict.SUSPICIOUS, "the archive says that it is in several parts", where, end)
+        findings.add(Verdict.SUSPICIOUS, noted("the archive says that it is in several parts"), where, end)
     at = end - size
     wide = _end64(data, end)
     if wide is not None:
@@ -90,11 +91,16 @@ def _directory(data: memoryview, findings: Findings, where: str) -> Iterator[Mem
         count, size, offset, at = wide
         limits = (0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)
         if any(a not in {b, most} for a, b, most in zip(told, wide[:3], limits, strict=True)):
-            findings.add(Verdict.HOSTILE, "the archive has two directories that differ", where, end)
+            findings.add(Verdict.HOSTILE, noted("the archive has two directories that differ"), where, end)
     if count > MOST_MEMBERS:
-        raise OutOfBudgetError(f"the archive claims {count:,} members")
+        raise OutOfBudgetError(noted("the archive claims {count} members", count=f"{count:,}"))
     if at != offset:
-        findings.add(Verdict.SUSPICIOUS, f"the directory lies at {at:,}, the archive says {offset:,}", where, at)
+        findings.add(
+            Verdict.SUSPICIOUS,
+            noted("the directory lies at {at}, the archive says {offset}", at=f"{at:,}", offset=f"{offset:,}"),
+            where,
+            at,
+        )
     # Readers that allow bytes before the archive count from where the directory truly is; others believe the archive.
     believed = 0 <= offset < len(data) and bytes(data[offset : offset + 4]) == CENTRAL
     shift = 0 if believed else at - offset
@@ -103,7 +109,7 @@ def _directory(data: memoryview, findings: Findings, where: str) -> Iterator[Mem
         member, at = _entry(data, at, shift, findings, where)
         yield member
     if bytes(data[at : at + 4]) not in {END, END64}:
-        findings.add(Verdict.SUSPICIOUS, "the directory holds more than it counts", where, at)
+        findings.add(Verdict.SUSPICIOUS, noted("the directory holds more than it counts"), where, at)
 
 
 def _end64(data: memoryview, end: int) -> tuple[int, int, int, int] | None:
@@ -115,14 +121,14 @@ def _end64(data: memoryview, end: int) -> tuple[int, int, int, int] | None:
     if bytes(data[place : place + 4]) != END64:
         place = locator - 56  # behind bytes that stand before the archive
     if place < 0 or place + 56 > len(data) or bytes(data[place : place + 4]) != END64:
-        raise BrokenError("the archive's 64-bit directory cannot be found", locator)
+        raise BrokenError(noted("the archive's 64-bit directory cannot be found"), locator)
     count, size, offset = struct.unpack_from("<3Q", data, place + 32)
     return count, size, offset, place - size
 
 
 def _entry(data: memoryview, at: int, shift: int, findings: Findings, where: str) -> tuple[Member, int]:
     if at < 0 or at + 46 > len(data) or bytes(data[at : at + 4]) != CENTRAL:
-        raise BrokenError("the archive's directory breaks off", at)
+        raise BrokenError(noted("the archive's directory breaks off"), at)
     made_by, _, flags, method, _, _, crc, packed, size, name_size, extra_size, comment_size, _, _, external, start = (
         struct.unpack_from("<6H3L5H2L", data, at + 4)
     )
@@ -132,7 +138,7 @@ def _entry(data: memoryview, at: int, shift: int, findings: Findings, where: str
     start += shift
     name = _decoded(raw)
     if made_by >> 8 == 3 and (external >> 16) & 0o170000 == 0o120000:
-        findings.add(Verdict.HOSTILE, f"member {printable(name)!r} is a link", where, at)
+        findings.add(Verdict.HOSTILE, noted("member {name} is a link", name=repr(printable(name))), where, at)
     member = Member(name, flags, method, crc, packed, size, start, _own_header(data, start, raw, findings, where))
     _agree(data, member, findings, where)
     return member, at + 46 + name_size + extra_size + comment_size
@@ -163,12 +169,18 @@ def _decoded(raw: bytes) -> str:
 
 def _own_header(data: memoryview, start: int, name: bytes, findings: Findings, where: str) -> int:
     if start < 0 or start + 30 > len(data) or bytes(data[start : start + 4]) != LOCAL:
-        raise BrokenError(f"member {printable(_decoded(name))!r} is not where the directory says", start)
+        raise BrokenError(
+            noted("member {name} is not where the directory says", name=repr(printable(_decoded(name)))), start
+        )
     name_size = int.from_bytes(data[start + 26 : start + 28], "little")
     extra_size = int.from_bytes(data[start + 28 : start + 30], "little")
     own = bytes(data[start + 30 : start + 30 + name_size])
     if own != name:
-        what = f"a member is {printable(_decoded(name))!r} in the directory and {printable(_decoded(own))!r} in itself"
+        what = noted(
+            "a member is {name} in the directory and {own} in itself",
+            name=repr(printable(_decoded(name))),
+            own=repr(printable(_decoded(own))),
+        )
         findings.add(Verdict.HOSTILE, what, where, start)
     return start + 30 + name_size + extra_size
 
@@ -179,21 +191,33 @@ def _agree(data: memoryview, member: Member, findings: Findings, where: str) -> 
     crc, packed, size = struct.unpack_from("<3L", data, member.start + 14)
     shown = printable(member.name)
     if (flags | member.flags) & _ENCRYPTED:
-        what = f"member {shown!r} is marked as encrypted, which some readers believe and some do not"
+        what = noted(
+            "member {name} is marked as encrypted, which some readers believe and some do not", name=repr(shown)
+        )
         findings.add(Verdict.SUSPICIOUS, what, where, member.start)
     if flags != member.flags:
-        what = f"member {shown!r} has flags {member.flags:#x} in the directory and {flags:#x} in itself"
+        what = noted(
+            "member {name} has flags {flags} in the directory and {own} in itself",
+            name=repr(shown),
+            flags=f"{member.flags:#x}",
+            own=f"{flags:#x}",
+        )
         findings.add(Verdict.SUSPICIOUS, what, where, member.start)
     if method != member.method:
-        what = f"member {shown!r} is packed by method {member.method} in the directory and {method} in itself"
+        what = noted(
+            "member {name} is packed by method {method} in the directory and {own} in itself",
+            name=repr(shown),
+            method=member.method,
+            own=method,
+        )
         findings.add(Verdict.HOSTILE, what, where, member.start)
     wide = 0xFFFFFFFF in {packed, size}
     stated = not flags & _DESCRIPTOR or any((crc, packed, size))
     if stated and not wide and (crc, packed, size) != (member.crc, member.packed, member.size):
-        what = f"member {shown!r} has another size or checksum in the directory than in itself"
+        what = noted("member {name} has another size or checksum in the directory than in itself", name=repr(shown))
         findings.add(Verdict.HOSTILE, what, where, member.start)
     if member.end > len(data):
-        raise BrokenError(f"member {shown!r} ends past the end of the file", member.start)
+        raise BrokenError(noted("member {name} ends past the end of the file", name=repr(shown)), member.start)
 
 
 def _names(found: list[Member], findings: Findings, where: str) -> None:
@@ -201,10 +225,16 @@ def _names(found: list[Member], findings: Findings, where: str) -> None:
     for member in found:
         plain = PurePosixPath(member.name.replace("\\", "/"))
         if plain.is_absolute() or ".." in plain.parts or ":" in member.name[:3] or "\0" in member.name:
-            findings.add(Verdict.HOSTILE, f"member {printable(member.name)!r} leads out of the archive", where)
+            findings.add(
+                Verdict.HOSTILE,
+                noted("member {name} leads out of the archive", name=repr(printable(member.name))),
+                where,
+            )
         key = str(plain).casefold()
         if key in seen:
-            findings.add(Verdict.HOSTILE, f"two members are named {printable(member.name)!r}", where)
+            findings.add(
+                Verdict.HOSTILE, noted("two members are named {name}", name=repr(printable(member.name))), where
+            )
         seen.add(key)
 
 
@@ -213,15 +243,17 @@ def _layout(data: memoryview, found: list[Member], findings: Findings, where: st
     at = 0
     for member in sorted(found, key=lambda each: each.start):
         if member.start < at:
-            what = f"member {printable(member.name)!r} overlaps the one before it"
+            what = noted("member {name} overlaps the one before it", name=repr(printable(member.name)))
             findings.add(Verdict.HOSTILE, what, where, member.start)
         elif member.start - at not in (_DESCRIPTOR_BYTES if at else {0}):
-            what = f"{member.start - at:,} bytes belong to no member"
+            what = noted("{n} bytes belong to no member", n=f"{member.start - at:,}")
             findings.add(Verdict.SUSPICIOUS, what, where, at)
         at = max(at, member.end)
     directory = bytes(data[at : at + 64]).find(CENTRAL) if found else 0
     if directory not in _DESCRIPTOR_BYTES:
-        findings.add(Verdict.SUSPICIOUS, "bytes between the last member and the directory belong to none", where, at)
+        findings.add(
+            Verdict.SUSPICIOUS, noted("bytes between the last member and the directory belong to none"), where, at
+        )
 
 
 def content(data: memoryview, member: Member, findings: Findings, budget: Budget, where: str) -> memoryview | None:
@@ -234,10 +266,15 @@ def content(data: memoryview, member: Member, findings: Findings, budget: Budget
     if body is None:
         return None
     if len(body) != member.size:
-        what = f"member {printable(member.name)!r} holds {len(body):,} bytes, it says {member.size:,}"
+        what = noted(
+            "member {name} holds {n} bytes, it says {size}",
+            name=repr(printable(member.name)),
+            n=f"{len(body):,}",
+            size=f"{member.size:,}",
+        )
         findings.add(Verdict.SUSPICIOUS, what, where)
     if _crc(body, budget) != member.crc:
-        what = f"member {printable(member.name)!r} does not have the checksum that it says"
+        what = noted("member {name} does not have the checksum that it says", name=repr(printable(member.name)))
         findings.add(Verdict.DAMAGED, what, where, member.body)
     return body
 
@@ -261,11 +298,20 @@ def _unpacked(packed: memoryview, member: Member, findings: Findings, budget: Bu
             case 14:
                 body = inflated(packed[4:], _zip_lzma(packed), budget)
             case _:
-                what = f"member {shown!r} is packed by method {member.method}, which is not read here"
+                what = noted(
+                    "member {name} is packed by method {method}, which is not read here",
+                    name=repr(shown),
+                    method=member.method,
+                )
                 findings.add(Verdict.NOT_SCANNED, what, where)
                 return None
     except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError, struct.error) as error:
-        findings.add(Verdict.DAMAGED, f"member {shown!r} cannot be unpacked: {error}", where, member.body)
+        findings.add(
+            Verdict.DAMAGED,
+            noted("member {name} cannot be unpacked: {error}", name=repr(shown), error=error),
+            where,
+            member.body,
+        )
         # A reader that ignores the method would find this.
         return packed
     return memoryview(body)
@@ -297,9 +343,9 @@ def inflated(packed: memoryview, unpacker: object, budget: Budget) -> bytes:
             chunk = bytes(packed[at : at + _CHUNK]) if needs else b""
             at += len(chunk)
             if needs and not chunk:
-                raise EOFError("it ends early")
+                raise EOFError(noted("it ends early"))
         if is_zlib and not chunk:
-            raise EOFError("it ends early")
+            raise EOFError(noted("it ends early"))
         part = unpacker.decompress(chunk, _CHUNK)  # type: ignore[attr-defined]
         pending = unpacker.unconsumed_tail if is_zlib else b""  # type: ignore[attr-defined]
         budget.inflate(len(part))

@@ -30,8 +30,6 @@ _ATTACKS: dict[str, Attack] = {
     "square": square,
 }
 ATTACKS = tuple(_ATTACKS)
-STANDARD = ("apgd-ce", "apgd-t", "fab-t", "square")
-"""The AutoAttack standard set."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import beta, norm
 from torch import Tensor
 
 from netversus.errors import OptionError
 from netversus.lab.attacks.victim import Victim
 from netversus.lab.evaluation import chunk_size
+from netversus.statistics.distributions import beta, norm
 
 ABSTAINED = -1
 
@@ -67,17 +67,10 @@ def least_probability(hits: int, n: int, alpha: float) -> float:
     return 0.0 if hits == 0 else float(beta.ppf(alpha, hits, n - hits + 1))
 
 
-def largest_radius(smoothing: Smoothing) -> float:
-    """The radius if every copy is given the same answer: no certificate can say more."""
-    return smoothing.sigma * float(
-        norm.ppf(least_probability(smoothing.estimation, smoothing.estimation, smoothing.alpha))
-    )
-
-
 def _counts(victim: Victim, image: Tensor, copies: int, sigma: float, generator: torch.Generator) -> Tensor:
     """How often each class is answered, int64, shape (classes,)."""
     total = torch.zeros(0, dtype=torch.int64)
-    size = chunk_size(*image.shape[-2:])
+    size = chunk_size(image.shape[-2], image.shape[-1], victim.device)
     for start in range(0, copies, size):
         noise = torch.randn((min(size, copies - start), *image.shape), generator=generator)
         logits = victim.exact(image.cpu() + sigma * noise)

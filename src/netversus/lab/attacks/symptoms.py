@@ -157,7 +157,7 @@ class _Trial:
 
 def _differing(victim: Victim, images: Tensor, logits: Tensor) -> int:
     """Images that are not given the same logits twice."""
-    return int((victim.exact(images) != logits).any(1).sum()) if len(images) else 0
+    return int(victim.differing(images, logits).sum()) if len(images) else 0
 
 
 def _probabilities(logits: Tensor) -> bool:

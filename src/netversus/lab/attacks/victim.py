@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from netversus.errors import CellError, DataError, EngineError
 from netversus.lab.engines.folding import fold
 from netversus.lab.engines.onednn import pack
-from netversus.lab.evaluation import predict
+from netversus.lab.evaluation import Room, predict
 from netversus.records import Preprocessing
 
 CHUNK_PIXELS = 2**15
@@ -40,7 +40,8 @@ class Victim:
     whose parameters are frozen and in channels-last order, in bfloat16 where that is asked for: `gradient` and `quick`.
     With `folded` their batch norms are folded into the convolutions, and on a CPU `quick` has its activations done by
     them, where torch.export can follow the network and its answers and gradients stay the same. `passes` is 1, or over
-    how many the search averages what the copies say (expectation over transformation, Athalye et al. 2018).
+    how many the search averages what the copies say (expectation over transformation, Athalye et al. 2018). `room` is
+    that of `predict`, for `exact`: an attack works on fewer at once, see `chunk_for`.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Victim:
         *,
         name: str = "the network",
         folded: bool = False,
+        room: Room | None = None,
     ) -> None:
-        self.name, self.device = name, device
+        self.name, self.device, self._room = name, device, room
         self._model = model.eval()
         self._copy = copy.deepcopy(model).eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self._mean = torch.tensor(preprocessing.mean, device=device).view(1, 3, 1, 1)
@@ -92,12 +94,20 @@ class Victim:
         Raises:
             CellError: they are not finite, or of another shape.
         """
-        return self._checked(predict(self._model, self._normalised(pixels.to(self.device))), len(pixels))
+        return self._checked(predict(self._model, self._normalised(pixels.to(self.device)), self._room), len(pixels))
 
     def average_if_random(self, pixels: Tensor, logits: Tensor) -> None:
         """From now on search through the average of many passes where another look at the pixels is not given the same
         logits as the first; else as it is."""
-        self.passes = 1 if torch.equal(self.exact(pixels), logits) else AVERAGED
+        self.passes = AVERAGED if self.differing(pixels, logits).any() else 1
+
+    def differing(self, pixels: Tensor, logits: Tensor) -> Tensor:
+        """Which images are given other logits at another look than they were given before, bool (n,)."""
+        differ = (self.exact(pixels) != logits).any(1)
+        if not differ.any():
+            return differ
+        # Where memory ran out since then, fewer are shown at once, and the last digits differ without any chance.
+        return (self.exact(pixels) != self.exact(pixels)).any(1)
 
     @torch.no_grad()
     def quick(self, pixels: Tensor) -> Tensor:

@@ -292,7 +292,24 @@ def _py(card: ContenderCard, classes: int) -> nn.Module:
         raise
     except (Exception, SystemExit) as error:  # whatever the user's code raises; a script may end in sys.exit()
         raise WeightsError(f"{card.architecture} failed: {type(error).__name__}: {hub.first_line(error)}") from error
-    return _module(made)
+    model = _module(made)
+    return _selecting(model, card, _answered(model, card), classes) if card.answers and not card.untrained else model
+
+
+def _answered(model: nn.Module, card: ContenderCard) -> int:
+    """How many outputs a network has of whose inside nothing is known: it is shown a picture of noise."""
+    size = card.preprocessing.crop
+    noise = torch.randn(1, 3, size, size, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.inference_mode():
+            answers = model.eval()(noise)
+    except Exception as error:  # whatever the user's code raises
+        said = f"{type(error).__name__}: {hub.first_line(error)}"
+        raise WeightsError(f"{card.name} failed on a picture: {said}") from error
+    if not isinstance(answers, Tensor) or answers.ndim != 2:
+        got = f"shape {tuple(answers.shape)}" if isinstance(answers, Tensor) else f"a {type(answers).__name__}"
+        raise WeightsError(f"{card.name} must answer with logits, shape (images, classes), it answers with {got}")
+    return int(answers.shape[1])
 
 
 def _results(card: ContenderCard, classes: int) -> nn.Module:

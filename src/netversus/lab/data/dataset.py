@@ -21,13 +21,16 @@ class ImageSet(ABC):
 
     `ids` are unique and do not depend on the machine; `labels` (int64, shape (n,)) index the classes of the
     data card; `factors` maps a nuisance factor's name to one level an image, for slices. `checked`: every image was
-    decoded when the data were opened, so that none turns out to be unreadable later.
+    decoded when the data were opened, so that none turns out to be unreadable later. `trace` is what tells, beside the
+    digest of the data, whether a pixel has changed since an earlier run: "" where the digest tells it, as it does where
+    they are checked; None where nothing does, so that pixels are not to be kept for another run.
     """
 
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     factors: Mapping[str, tuple[str, ...]]
     checked: bool = True
+    trace: str | None = ""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,20 +48,36 @@ class ImageSet(ABC):
         """The image at `index`, decoded by `fast` where it is a plain JPEG (see `decode`); what is drawn is drawn."""
         return self.image(index)
 
+    def content(self, index: int) -> bytes | None:  # noqa: ARG002 (the same)
+        """The bytes that the image at `index` is decoded from; None where it is drawn, or cannot be read alone.
+
+        Raises:
+            DataError: the file changed or vanished since the data were opened.
+        """
+        return None
+
 
 def readable(images: ImageSet, order: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """The first `most` of the indices `order` whose images can be read: to try something on some images."""
+    """The first `most` of the indices `order` whose images can be read: to try something on some images.
+
+    Raises:
+        DataError: none of them can.
+    """
     if images.checked:
         return order[:most]
     found: list[int] = []
+    reason = ""
     for index in order:
         if len(found) == most:
             break
         try:
             images.image(int(index))
-        except UnreadableError:
+        except UnreadableError as error:
+            reason = reason or str(error)
             continue
         found.append(int(index))
+    if reason and not found:
+        raise DataError(f"none of {len(order):,} images could be read, first {reason}")
     return np.array(found, dtype=np.int64)
 
 

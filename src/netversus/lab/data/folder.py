@@ -80,7 +80,8 @@ class FolderImages(ImageSet):
         """The same, decoded by `fast` where it is a plain JPEG."""
         return self._decoded(index, fast)
 
-    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
+    def content(self, index: int) -> bytes:
+        """The bytes of the file of the image at `index`."""
         photo = self._photos[index]
         try:
             now, content = stamp(photo.path), photo.path.read_bytes()
@@ -92,7 +93,11 @@ class FolderImages(ImageSet):
                 f"{photo.id} changed since the data were opened",
                 hint="start a new run with the data as they are",
             )
-        return decode(content, suffix=photo.path.suffix, megapixels=self._megapixels, fast=fast).image
+        return content
+
+    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
+        suffix = self._photos[index].path.suffix
+        return decode(self.content(index), suffix=suffix, megapixels=self._megapixels, fast=fast).image
 
 
 def open_folder(opening: Opening) -> Dataset:

@@ -84,12 +84,14 @@ class RowPhoto(Photo):
 
 @dataclass(frozen=True)
 class _Table:
-    """One split: undecoded images, and each row's label or None. `marks` tell the rows of a stream apart."""
+    """One split: undecoded images, and each row's label or None. `marks` tell the rows of a stream apart, and
+    `trace` its files from what they were (see `ImageSet.trace`)."""
 
     cell: Callable[[int], Any]
     labels: Sequence[int | None]
     marks: Sequence[str] = ()
     said: str = ""
+    trace: str | None = ""
 
     def content(self, row: int) -> bytes:
         """The bytes of an image, from the table or from the file that it names."""
@@ -122,6 +124,8 @@ class HfImages(ImageSet):
         self.factors: Mapping[str, tuple[str, ...]] = {}
         self._photos = tuple(photos)
         self.checked = not any(table.marks for table in tables.values())
+        traces = [table.trace for table in tables.values()]
+        self.trace = None if None in traces else "".join(trace for trace in traces if trace)
         self._tables = tables
         self._megapixels = megapixels
         self._strict = strict
@@ -134,17 +138,24 @@ class HfImages(ImageSet):
         """The same, decoded by `fast` where it is a plain JPEG."""
         return self._decoded(index, fast)
 
-    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
-        photo = self._photos[index]
-        if not self.checked:
-            return self._unchecked(photo, fast)
+    def content(self, index: int) -> bytes | None:
+        """The bytes of the image at `index`; None of a stream, which reads a whole group of rows for it."""
+        return self._content(self._photos[index]) if self.checked else None
+
+    def _content(self, photo: RowPhoto) -> bytes:
         try:
             content = self._tables[photo.split].content(photo.row)
         except DataError as error:
             raise DataError(f"cannot read {photo.id} any more: {error}") from None
         if hashlib.sha256(content).hexdigest() != photo.sha256:
             raise DataError(f"{photo.id} changed since the data were opened")
-        return decode(content, suffix="", megapixels=self._megapixels, fast=fast).image
+        return content
+
+    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
+        photo = self._photos[index]
+        if not self.checked:
+            return self._unchecked(photo, fast)
+        return decode(self._content(photo), suffix="", megapixels=self._megapixels, fast=fast).image
 
     def _unchecked(self, photo: RowPhoto, fast: Fast | None) -> Image.Image:
         """An image that is looked at for the first time."""
@@ -305,7 +316,7 @@ def _table(rows: Any, image: str, labels: Sequence[int | None]) -> _Table:
     import datasets
 
     if isinstance(rows, Streamed):
-        return _Table(rows.cells(image).__getitem__, labels, rows.marks(), rows.said_of_groups(image))
+        return _Table(rows.cells(image).__getitem__, labels, rows.marks(), rows.said_of_groups(image), rows.trace)
     undecoded = rows.cast_column(image, datasets.Image(decode=False))
     return _Table(lambda row: undecoded[row][image], labels)
 

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from netversus.errors import DataError
 from netversus.files import is_remote
-from netversus.lab.data.places import Place, RemotePlace, open_place
+from netversus.lab.data.places import Place, RemotePlace, open_place, trace_of
 
 HELD_BYTES: Final = 256 * 2**20  # of row groups; the one in use stays, whatever its size
 FILES_AT_ONCE: Final = 16
@@ -92,6 +92,11 @@ class Streamed:
             for file in self._files
             for row in range(file.footer.num_rows)
         ]
+
+    @property
+    def trace(self) -> str | None:
+        """What changes when a file does, for a footer tells of sizes and not of pixels; None where nothing does."""
+        return trace_of(file.place for file in self._files)
 
     def cells(self, name: str) -> Cells:
         """A column's cells one by one."""

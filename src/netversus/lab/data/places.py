@@ -12,13 +12,14 @@ import os
 import posixpath
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
 from netversus.errors import DataError, MissingExtraError
 from netversus.files import is_remote
+from netversus.records import digest
 
 RACY_NS: Final = 2_000_000_000
 _PACKAGES: Final = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "http": "aiohttp", "https": "aiohttp"}
@@ -108,6 +109,12 @@ class RemotePlace(Place):
 def open_place(address: str) -> Place:
     """A file by its path or address."""
     return RemotePlace(address) if is_remote(address) else LocalPlace(Path(address).expanduser())
+
+
+def trace_of(places: Iterable[Place]) -> str | None:
+    """What changes when any of the files does; None where one of them does not tell."""
+    known = [(place.name, place.trace) for place in places]
+    return digest(known) if all(trace for _, trace in known) else None
 
 
 def file_system(address: str) -> tuple[Any, str]:

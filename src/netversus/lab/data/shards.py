@@ -45,7 +45,7 @@ from netversus.lab.data.photos import (
     said_of_seed,
     said_of_sides,
 )
-from netversus.lab.data.places import Place, common_folder, matching, open_place, refuse_secrets
+from netversus.lab.data.places import Place, common_folder, matching, open_place, refuse_secrets, trace_of
 from netversus.lab.data.tar_index import BLOCK, VERSION, Found, Wanted, index_shard
 from netversus.lab.data.verify import THREADS
 from netversus.records import SkippedFile, digest
@@ -103,6 +103,7 @@ class ShardImages(ImageSet):
         self.labels = np.array([photo.label for photo in photos], dtype=np.int64)
         self.factors: Mapping[str, tuple[str, ...]] = {}
         self.checked = looked.whole
+        self.trace = "" if looked.whole else trace_of(places)
         self._photos = tuple(photos)
         self._places = places
         self._megapixels = megapixels
@@ -116,13 +117,18 @@ class ShardImages(ImageSet):
         """The same, decoded by `fast` where it is a plain JPEG."""
         return self._decoded(index, fast)
 
-    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
+    def content(self, index: int) -> bytes:
+        """The bytes of the image at `index`."""
         photo = self._photos[index]
         content = _content(self._places[photo.shard], photo)
         if content is None or (self.checked and hashlib.sha256(content).hexdigest() != photo.sha256):
             raise DataError(
                 f"{photo.id} changed since the data were opened", hint="start a new run with the data as they are"
             )
+        return content
+
+    def _decoded(self, index: int, fast: Fast | None) -> Image.Image:
+        photo, content = self._photos[index], self.content(index)
         try:
             return decode(content, suffix=f".{photo.suffix}", megapixels=self._megapixels, fast=fast).image
         except DataError as error:

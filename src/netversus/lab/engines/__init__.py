@@ -16,7 +16,10 @@ from netversus.errors import NetversusError, OptionError, nearest
 from netversus.lab.engines import kinds
 from netversus.lab.engines.engine import Engine
 
-__all__ = ["Engine", "automatic_engines", "find_engines", "get_engine"]
+__all__ = ["AUTO", "REFERENCE", "Engine", "automatic_engines", "find_engines", "get_engine", "missing_here"]
+
+AUTO, REFERENCE = "auto", "eager"
+"""The fastest that agrees with the reference; and the network as it is, in fp32."""
 
 
 @cache
@@ -46,6 +49,21 @@ def get_engine(name: str) -> Engine:
         hint = nearest(name, engines) or f"the engines are auto, {', '.join(engines)}"
         raise OptionError(f"there is no engine {name!r}", hint=hint)
     return engines[name]
+
+
+def missing_here(name: str, device: str) -> str:
+    """Why the engine that a contender names cannot run here; empty where nothing is known to be missing.
+
+    `device` is as it was asked for: "cpu", "cuda", "cuda:1"; of "auto" only the packages are looked for.
+
+    Raises:
+        OptionError: there is no such engine.
+    """
+    if name in (AUTO, REFERENCE):
+        return ""
+    kind = device.partition(":")[0]
+    engine = get_engine(name)
+    return engine.missing_package() if kind == "auto" else engine.missing(kind)
 
 
 def automatic_engines(device: str) -> tuple[Engine, ...]:

@@ -47,11 +47,15 @@ class Engine:
         """
         if device not in self.devices:
             return f"it runs on {' and '.join(sorted(self.devices))} only, not on {device}"
+        return self.missing_package()
+
+    def missing_package(self) -> str:
+        """Why it cannot run on any device, and what to install; empty where all its packages are here."""
         absent = self.absent_package()
-        if absent:
-            what = f"netversus[{self.extra}]" if self.extra else absent
-            return f"it needs the package {absent!r}, which is not installed (pip install '{what}')"
-        return ""
+        if not absent:
+            return ""
+        what = f"netversus[{self.extra}]" if self.extra else absent
+        return f"it needs the package {absent!r}, which is not installed (pip install '{what}')"
 
     def absent_package(self) -> str:
         """The first of its packages that is not installed, or an empty string."""

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from netversus.errors import CellError, EngineError, MissingExtraError
-from netversus.lab.engines import get_engine
+from netversus.errors import CellError, EngineError, NetversusError
+from netversus.lab.contenders.hub import first_line
+from netversus.lab.devices import out_of_memory
+from netversus.lab.engines import REFERENCE, find_engines, get_engine
 from netversus.lab.engines.engine import Engine
 from netversus.lab.engines.nan_origin import nan_origin
 from netversus.lab.engines.prepared import Prepared, prepare, synchronize
 from netversus.lab.engines.source import Source
+from netversus.lab.evaluation import filled_up, in_chunks
 from netversus.messages import noted, template
 
-REFERENCE = "eager"
 AS_FAST = 1.05  # what is slower by less is as fast: noise, and no reason to move away from fp32
 MOST_CALIBRATION = 64
 FEWEST_IMAGES = 4
 TURNS = 6
 REPEATS = 2  # in a turn: the first follows another engine, whose threads may still be spinning
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +79,12 @@ class Choice:
     batch: int
     seconds: float
 
-    @property
-    def fallbacks(self) -> tuple[str, ...]:
-        """One line for each engine that could not be used, naming it."""
-        return tuple(f"{each.engine}: {each.why}" for each in self.candidates if each.seconds is None)
+
+def parted(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Images to calibrate on, and the others to judge on: a quarter of them, 64 at most and one at least. Whoever
+    prepares a contender asks here, so that all prepare the same."""
+    held = min(MOST_CALIBRATION, max(1, len(images) // 4))
+    return images[:held], images[held:]
 
 
 def choose(
@@ -94,7 +102,8 @@ def choose(
 
     Agreement is looked at from the fastest on, until one is accepted and all that are as fast have been looked at; of
     those the closest to fp32 is taken. A quarter of the images, 64 at most, are for calibration in 8 bits and are not
-    judged on, so that no engine is praised for what it was fitted to.
+    judged on, so that no engine is praised for what it was fitted to. An engine that fails at any step is a candidate
+    with its reason, and the others go on; what is not needed any more is let go of.
 
     Args:
         engines: those to try; eager is always among them.
@@ -103,7 +112,7 @@ def choose(
             none of n images flips, at most 3/n of all images do, at 95 % (the rule of three).
         device: where the network will run.
         tolerance: how far from fp32 an engine may be.
-        batch: images shown at once when timing.
+        batch: images shown at once, when timing and after.
         turns: how often each is timed, `REPEATS` times running; the least counts.
         every: look at the agreement of all engines, the slow ones too.
 
@@ -112,13 +121,55 @@ def choose(
         EngineError: there are too few images.
     """
     begin = time.perf_counter()
-    source, judged = _split(model, images, device)
-    tolerance = tolerance or Tolerance()
-    ready, unusable = _prepare((get_engine(REFERENCE), *engines), source)
-    bench = _Bench(source.original, ready, judged, batch, tolerance)
-    seen = _look(bench, _times(bench, turns), every=every)
+    bench = _Bench.of(model, images, device, batch, tolerance)
+    reference = _reference(bench)
+    for engine in {engine.name: engine for engine in engines}.values():
+        bench.prepare(engine)
+    bench.source.forget()
+    seen = _look(bench, _times(bench, turns), reference, every=every)
     chosen, told = _decide(seen)
-    return Choice(chosen, ready[chosen], (*told, *unusable), tolerance, batch, time.perf_counter() - begin)
+    bench.keep_only(chosen)
+    seconds = time.perf_counter() - begin
+    return Choice(chosen, bench.ready[chosen], (*told, *bench.unusable), bench.tolerance, batch, seconds)
+
+
+def confirm(
+    chosen: str,
+    times: Mapping[str, float],
+    model: nn.Module,
+    images: Tensor,
+    *,
+    device: torch.device,
+    tolerance: Tolerance | None = None,
+    batch: int = 8,
+) -> Choice:
+    """The engine that was chosen for other weights of the same network, if it agrees with fp32 on these too; else the
+    next fastest that does.
+
+    Nothing is timed again: times do not depend on what the weights are, and a second measurement would choose another
+    engine by chance.
+
+    `chosen` is the engine's name; `times` are the seconds an image of each engine that was timed then, by name. The
+    other arguments are those of `choose`, and so are the errors.
+    """
+    begin = time.perf_counter()
+    bench = _Bench.of(model, images, device, batch, tolerance)
+    reference = _reference(bench)
+    seen: list[Candidate] = []
+    for name in dict.fromkeys((chosen, *sorted(times, key=times.__getitem__), REFERENCE)):
+        candidate = _seen_again(bench, name, times.get(name), reference) if name in find_engines() else None
+        if candidate is not None and candidate.accepted:
+            why = noted("chosen on other weights; agrees with fp32 on these too")
+            other = noted("agrees with fp32, which {engine}, chosen on other weights, does not", engine=chosen)
+            seen.append(replace(candidate, why=why if name == chosen else other))
+            break
+        seen.extend([] if candidate is None else [candidate])
+    taken = seen[-1].engine
+    if taken != REFERENCE:  # beside which the others are shown
+        seen.append(Candidate(REFERENCE, times.get(REFERENCE), bench.ready[REFERENCE].compile_seconds))
+    bench.keep_only(taken)
+    seconds = time.perf_counter() - begin
+    return Choice(taken, bench.ready[taken], (*seen, *bench.unusable), bench.tolerance, batch, seconds)
 
 
 def judge(
@@ -139,17 +190,18 @@ def judge(
         MissingExtraError: a package is not installed that an extra brings.
     """
     begin = time.perf_counter()
-    source, judged = _split(model, images, device)
-    tolerance = tolerance or Tolerance()
-    ready = {each.name: prepare(each, source) for each in (get_engine(REFERENCE), engine)}
-    bench = _Bench(source.original, ready, judged, batch, tolerance)
+    bench = _Bench.of(model, images, device, batch, tolerance, asked=engine.name)
     reference = bench.logits(REFERENCE)
+    bench.prepare(engine)
+    bench.source.forget()
     seen = [
-        _compared(bench, Candidate(name, seconds, ready[name].compile_seconds), reference)
+        _compared(bench, Candidate(name, seconds, bench.ready[name].compile_seconds), reference)
         for name, seconds in _times(bench, turns).items()
     ]
     told = tuple(_as_asked(each) if each.engine == engine.name else each for each in seen)
-    return Choice(engine.name, ready[engine.name], told, tolerance, batch, time.perf_counter() - begin)
+    bench.keep_only(engine.name)
+    seconds = time.perf_counter() - begin
+    return Choice(engine.name, bench.ready[engine.name], told, bench.tolerance, batch, seconds)
 
 
 def _as_asked(candidate: Candidate) -> Candidate:
@@ -159,55 +211,116 @@ def _as_asked(candidate: Candidate) -> Candidate:
     return replace(candidate, why=noted("as asked, although {why}", why=candidate.why))
 
 
-def _split(model: nn.Module, images: Tensor, device: torch.device) -> tuple[Source, Tensor]:
-    """The network with images to calibrate on, and the images to judge on, on the device."""
-    if images.ndim != 4 or len(images) < FEWEST_IMAGES:
-        raise EngineError(f"to choose an engine takes {FEWEST_IMAGES} images, got the shape {tuple(images.shape)}")
-    held = min(MOST_CALIBRATION, len(images) // 4)
-    source = Source(model, crop=images.shape[-1], device=device, calibration=images[:held])
-    return source, images[held:].to(device)
-
-
-def _prepare(engines: Iterable[Engine], source: Source) -> tuple[dict[str, Prepared], list[Candidate]]:
-    """Engines by name, ready; and those that could not be used, with the reason."""
-    ready: dict[str, Prepared] = {}
-    unusable: list[Candidate] = []
-    for engine in {engine.name: engine for engine in engines}.values():
-        try:
-            ready[engine.name] = prepare(engine, source)
-        except (EngineError, MissingExtraError) as error:
-            if engine.name == REFERENCE:
-                raise
-            unusable.append(Candidate(engine.name, why=str(error)))
-    return ready, unusable
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Bench:
-    """What candidates are compared on. `images` are on the device."""
+    """What candidates are compared on. `images` are on the device; `ready` are the candidates that can be used,
+    `unusable` the others with the reason. Of those in `needed` an error passes through."""
 
-    original: nn.Module
-    ready: Mapping[str, Prepared]
+    source: Source
     images: Tensor
     batch: int
     tolerance: Tolerance
+    needed: frozenset[str]
+    ready: dict[str, Prepared] = field(default_factory=dict)
+    unusable: list[Candidate] = field(default_factory=list)
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        images: Tensor,
+        device: torch.device,
+        batch: int,
+        tolerance: Tolerance | None,
+        asked: str = REFERENCE,
+    ) -> _Bench:
+        """A bench on which the reference is ready."""
+        if images.ndim != 4 or len(images) < FEWEST_IMAGES:
+            raise EngineError(f"to choose an engine takes {FEWEST_IMAGES} images, got the shape {tuple(images.shape)}")
+        calibration, judged = parted(images)
+        source = Source(model, crop=images.shape[-1], device=device, calibration=calibration)
+        bench = cls(source, judged.to(device), batch, tolerance or Tolerance(), frozenset({REFERENCE, asked}))
+        bench.prepare(get_engine(REFERENCE))
+        return bench
+
+    def prepare(self, engine: Engine) -> None:
+        """Make an engine ready, unless it is or cannot be."""
+        if engine.name not in self.ready:
+            prepared = self.attempt(engine.name, partial(prepare, engine, self.source))
+            if prepared is not None:
+                self.ready[engine.name] = prepared
 
     def logits(self, engine: str) -> Tensor:
         """Of all images, float32, shape (n, classes), on the CPU."""
-        return torch.cat([self.ready[engine](part).cpu() for part in torch.split(self.images, self.batch)])
+        return in_chunks(self.ready[engine], self.images, self.batch)
+
+    def attempt(self, engine: str, work: Callable[[], T]) -> T | None:
+        """Do something with an engine. One that fails is let go of, with its reason, unless it is needed."""
+        try:
+            return work()
+        except Exception as error:
+            if engine in self.needed:
+                raise
+            why = _in_words(engine, error)
+        self.drop(engine)  # here, for the error holds on to tensors
+        self.unusable.append(Candidate(engine, why=why))
+        return None
+
+    def show(self, engine: str, images: Tensor) -> Tensor:
+        """Logits of images by an engine."""
+        logits: Tensor = self.ready[engine](images)
+        return logits
+
+    def drop(self, engine: str) -> None:
+        """Let go of an engine and of its memory."""
+        self.ready.pop(engine, None)
+        if self.images.device.type == "cuda":
+            self._tidy()
+
+    def keep_only(self, engine: str) -> None:
+        """Let go of all the others."""
+        self.ready = {engine: self.ready[engine]}
+        self._tidy()
+
+    def _tidy(self) -> None:
+        gc.collect()  # a graph's nodes hold on to each other
+        if self.images.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _in_words(engine: str, error: Exception) -> str:
+    """Why an engine could not be used, in one line."""
+    if isinstance(error, NetversusError):
+        return str(error)
+    if out_of_memory(error):
+        return f"{engine} ran out of memory"
+    return f"{engine} cannot take this network: {type(error).__name__}: {first_line(error)}"
+
+
+def _reference(bench: _Bench) -> Tensor:
+    """What fp32 by torch answers to the images that are judged on."""
+    logits = bench.logits(REFERENCE)
+    if not bool(torch.isfinite(logits).all()):
+        raise CellError(f"the network gives NaN or infinite outputs in fp32, first from {_origin(bench, REFERENCE)}")
+    return logits
 
 
 def _times(bench: _Bench, turns: int) -> dict[str, float]:
     """The least seconds an image of each engine, the fastest first."""
-    images = bench.images[: bench.batch]
-    least = dict.fromkeys(bench.ready, float("inf"))
-    for prepared in bench.ready.values():
-        prepared(images)  # the first sight of this batch size, which some compile for
+    images = filled_up(bench.images[: bench.batch], bench.batch)
+    for engine in tuple(bench.ready):
+        bench.attempt(engine, partial(bench.show, engine, images))  # some compile at the first sight of a batch size
+    least: dict[str, float] = {}
     for _ in range(turns):
-        for engine, prepared in bench.ready.items():
-            for _ in range(REPEATS):
-                least[engine] = min(least[engine], _timed(prepared, images))
-    return dict(sorted(least.items(), key=lambda item: item[1]))
+        for engine in tuple(bench.ready):
+            seconds = bench.attempt(engine, partial(_least, bench, engine, images))
+            if seconds is not None:
+                least[engine] = min(seconds, least.get(engine, seconds))
+    return {engine: least[engine] for engine in sorted(bench.ready, key=least.__getitem__)}
+
+
+def _least(bench: _Bench, engine: str, images: Tensor) -> float:
+    return min(_timed(bench.ready[engine], images) for _ in range(REPEATS))
 
 
 def _timed(prepared: Prepared, images: Tensor) -> float:
@@ -218,21 +331,36 @@ def _timed(prepared: Prepared, images: Tensor) -> float:
     return (time.perf_counter() - begin) / len(images)
 
 
-def _look(bench: _Bench, times: Mapping[str, float], *, every: bool) -> list[Candidate]:
-    """Candidates, the fastest first; the agreement of those that may still be chosen, or of all."""
-    reference = bench.logits(REFERENCE)
-    if not bool(torch.isfinite(reference).all()):
-        raise CellError(f"the network gives NaN or infinite outputs in fp32, first from {_origin(bench, REFERENCE)}")
+def _look(bench: _Bench, times: Mapping[str, float], reference: Tensor, *, every: bool) -> list[Candidate]:
+    """Candidates, the fastest first; the agreement of those that may still be chosen, or of all. Those that cannot be
+    chosen any more are let go of."""
     seen: list[Candidate] = []
     enough = float("inf")
     for engine, seconds in times.items():
         candidate = Candidate(engine, seconds, bench.ready[engine].compile_seconds)
         if every or seconds <= enough:
-            candidate = _compared(bench, candidate, reference)
+            compared = bench.attempt(engine, partial(_compared, bench, candidate, reference))
+            if compared is None:
+                continue
+            candidate = compared
         if candidate.accepted:
             enough = min(enough, AS_FAST * seconds)
+        if engine != REFERENCE and (seconds > enough or not candidate.accepted):
+            bench.drop(engine)
         seen.append(candidate)
     return seen
+
+
+def _seen_again(bench: _Bench, name: str, seconds: float | None, reference: Tensor) -> Candidate | None:
+    """An engine that was timed before, prepared and compared now; None where it fails, which the bench tells."""
+    bench.prepare(get_engine(name))
+    if name not in bench.ready:
+        return None
+    candidate = Candidate(name, seconds, bench.ready[name].compile_seconds)
+    compared = bench.attempt(name, partial(_compared, bench, candidate, reference))
+    if compared is not None and not compared.accepted:
+        bench.drop(name)
+    return compared
 
 
 def _compared(bench: _Bench, candidate: Candidate, reference: Tensor) -> Candidate:
@@ -272,7 +400,7 @@ def _compared(bench: _Bench, candidate: Candidate, reference: Tensor) -> Candida
 def _origin(bench: _Bench, engine: str) -> str:
     """Where an engine's NaN come from: a layer's name, or the engine itself where it shows no layers."""
     prepared = bench.ready[engine]
-    layers = dict(bench.original.named_modules())
+    layers = dict(bench.source.original.named_modules())
     if isinstance(prepared.network, nn.Module):
         for part in torch.split(bench.images, bench.batch):
             origin = nan_origin(prepared.network, prepared.enter(part))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from netversus.exhibits import Scalar, Table
-from netversus.messages import say, sentences, told
+from netversus.messages import in_a_row, say, sentences, told
 from netversus.study import Evidence
 
 ENGINE_FILE = "engine.json"
@@ -32,7 +32,7 @@ def engines_shown(evidence: Evidence) -> Iterator[Table]:
             ),
             rows=tuple(row for name, record in kept.items() for row in _rows(name, record)),
             formats=("", "", ".3g", ".2f", ".3g", ",d", "", ".2g", ""),
-            note=_note(kept),
+            note=_note(evidence, kept),
         )
 
 
@@ -69,10 +69,12 @@ def _why(candidate: Mapping[str, Any], engine: str) -> str:
     return say("what the others are compared with") if candidate["engine"] == REFERENCE else ""
 
 
-def _note(kept: Mapping[str, Mapping[str, Any]]) -> str:
+def _note(evidence: Evidence, kept: Mapping[str, Mapping[str, Any]]) -> str:
     """What agreement means here, how sure it is, and what it cost to find out."""
     words = [
         say("Beside fp32 by torch, on some of the run's own images. No time that is judged holds the preparing."),
+        *_batches(kept),
+        *_other_seeds(evidence, kept),
         say("The largest shift is the most that the probability of a class moved on any image."),
     ]
     tolerance = next((each["tolerance"] for each in kept.values() if "tolerance" in each), None)
@@ -90,3 +92,25 @@ def _note(kept: Mapping[str, Mapping[str, Any]]) -> str:
     if seconds:
         words.append(say("To prepare and compare all of them took {n} s.", n=f"{seconds:.3g}"))
     return sentences(*words)
+
+
+def _batches(kept: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """How many images at once the times are of: with more or fewer, another engine may be the fastest."""
+    counts = {name: record["batch"] for name, record in kept.items() if "batch" in record}
+    if len(set(counts.values())) == 1:
+        yield say("The times are of {n} images shown at once.", n=next(iter(counts.values())))
+    elif counts:
+        each = in_a_row([f"{name} {n}" for name, n in counts.items()])
+        yield say("The times are of so many images shown at once: {each}.", each=each)
+
+
+def _other_seeds(evidence: Evidence, kept: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Where the weights of another seed are run on another engine: theirs do not agree with fp32 on the first."""
+    for name, first in kept.items():
+        for seed in evidence.seeds:
+            record = evidence.artifact(ENGINE_FILE, name, seed)
+            engine = json.loads(record)["engine"] if record else first["engine"]
+            if engine != first["engine"]:
+                yield say(
+                    "With the weights of seed {seed}, {name} was run on {engine}.", seed=seed, name=name, engine=engine
+                )

@@ -13,6 +13,7 @@ from torch import Tensor, fx, nn
 from netversus.errors import EngineError
 from netversus.lab.engines.folding import fold
 from netversus.lab.engines.onnx_form import export, quantise
+from netversus.lab.evaluation import filled_up
 
 EXAMPLES = 8  # as many images as engines are tried and packed with: near what a batch is, and quick
 T = TypeVar("T")
@@ -22,9 +23,10 @@ class Source:
     """One network, and what it becomes on the way to an engine.
 
     `original` is the network on the device in eval mode: the same object where it was so already, else a copy.
-    `example` holds two or more images to try it with, float32, shape (n, 3, crop, crop), on the device: with one, a
-    batch could not be told from what is the same for all images. `borrowed` is the time in
-    seconds that was saved because something had been made before; who wants the true cost adds it.
+    `example` holds `EXAMPLES` images to try it with, float32, shape (n, 3, crop, crop), on the device. With one, a
+    batch could not be told from what is the same for all images; and weights are packed for so many, so that how many
+    there are to calibrate on must not change it. `borrowed` is the time in seconds that was saved because something had
+    been made before; who wants the true cost adds it.
 
     Raises:
         EngineError: `calibration` does not hold images of that crop.
@@ -39,8 +41,8 @@ class Source:
         self.crop = crop
         self.device = device
         self.calibration = calibration
-        example = torch.zeros(2, 3, crop, crop) if calibration is None else calibration[:EXAMPLES].detach()
-        self.example = (example if len(example) > 1 else example.expand(2, -1, -1, -1)).to(device, torch.float32)
+        example = torch.zeros(1, 3, crop, crop) if calibration is None else calibration[:EXAMPLES].detach()
+        self.example = filled_up(example, EXAMPLES).to(device, torch.float32)
         self.borrowed = 0.0
         self._made: dict[str, tuple[Any, float]] = {}
 
@@ -83,6 +85,10 @@ class Source:
         if images is None:
             raise EngineError("8-bit ranges are taken from images, and there are none", hint="pass calibration=")
         return self._once("quantised", lambda: quantise(self.onnx(), images))
+
+    def forget(self) -> None:
+        """Let go of all that was made of the network; it is made anew if it is asked for again."""
+        self._made.clear()
 
     def _folded(self) -> fx.GraphModule:
         self._must_have_weights()

@@ -88,7 +88,7 @@ def out_of_fold(features: Array, labels: NDArray[np.int64], classes: int, seed: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than folds: it misses in some of them
-        folds = StratifiedKFold(min(FOLDS, len(labels)), shuffle=True, random_state=seed)
+        folds = StratifiedKFold(min(FOLDS, int(sizes.max())), shuffle=True, random_state=seed)
         for fit, judge in folds.split(few, labels):
             model = LogisticRegression(C=_STRENGTH, max_iter=_ITERATIONS).fit(few[fit], labels[fit])
             found[np.ix_(judge, model.classes_)] = model.predict_proba(few[judge])

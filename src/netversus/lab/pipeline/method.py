@@ -15,6 +15,7 @@ from netversus.records import Preprocessing
 
 OVERSAMPLING = 2
 """A shrunk image keeps at least this many times the pixels along a side that its preprocessing will leave of it."""
+_FAST = "fast: "
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Method:
         """For people."""
         if self == EXACT:
             return "exact"
-        return "fast: " + ", ".join(self.name.split(", ")[2:])
+        return _FAST + ", ".join(self.name.split(", ")[2:])
 
     def pixels(self, image: Image.Image, preprocessing: Preprocessing) -> Tensor:
         """Resized and cropped: uint8, shape (3, crop, crop)."""
@@ -64,13 +65,22 @@ EXACT = Method()
 def fast_methods() -> tuple[Method, ...]:
     """From the fastest to the one whose pixels are nearest to the exact ones. The order is fixed, not timed: which
     method is used may depend on the data and on what is installed, never on how busy the machine is."""
-    best = next(decoders())
-    return Method(best, scaled=True, boxed=True), Method(best, boxed=True)
+    return _fast_with(next(decoders()))
+
+
+def _fast_with(decoder: Decoder) -> tuple[Method, ...]:
+    return Method(decoder, scaled=True, boxed=True), Method(decoder, boxed=True)
 
 
 def method_of(label: str) -> Method | None:
-    """The method that a stored label names; None where this installation has no such."""
-    return next((method for method in (EXACT, *fast_methods()) if method.label == label), None)
+    """The method that a stored label names, of any decoder that is installed; None where none of them is it."""
+    known = (EXACT, *(method for decoder in decoders() for method in _fast_with(decoder)))
+    return next((method for method in known if method.label == label), None)
+
+
+def decoder_in(label: str) -> str:
+    """The package, with the version, that a fast method's stored label names."""
+    return label.removeprefix(_FAST).partition(", ")[0]
 
 
 class Picture:

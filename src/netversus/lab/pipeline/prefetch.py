@@ -2,7 +2,8 @@
 
 Threads and not processes: Pillow, simplejpeg, zlib and the file system let go of Python's lock while they work
 (measured: two threads on two cores decode 1.8 times as fast as one), nothing is pickled or copied between processes,
-and nothing is started anew. At most `AHEAD` batches beside the one in use are in memory, however many there are.
+and nothing is started anew. However many batches there are, at most `AHEAD` of them are under way or ready beside the
+one in use, and one more from the moment at which the next is asked for until the last is let go.
 """
 
 from __future__ import annotations

@@ -14,20 +14,24 @@ from netversus.errors import CellError, DataError, NetversusError
 from netversus.lab.data.cache import PixelCache
 from netversus.lab.data.dataset import ImageSet
 from netversus.lab.pipeline.method import Method, Picture
-from netversus.records import Preprocessing
+from netversus.records import Preprocessing, digest
 
 
 class Source:
     """What `method` makes of the images of a split. `shapes` are preprocessings as `geometry` gives them.
 
-    With `cache`, a digest of the data, pixels are looked for on disk and kept there. Safe to use from several threads.
+    With `cache`, a digest of the data, pixels are looked for on disk and kept there, unless nothing tells whether those
+    of the images have changed (see `ImageSet.trace`). Safe to use from several threads.
     """
 
     def __init__(self, images: ImageSet, shapes: Sequence[Preprocessing], method: Method, cache: str | None) -> None:
         self.images = images
         self.shapes = tuple(shapes)
         self._method = method
-        self._caches = {} if cache is None else {each: self._cache(each, cache) for each in self.shapes}
+        self._caches: dict[Preprocessing, PixelCache] = {}
+        if cache is not None and images.trace is not None:
+            known = digest(cache, images.trace) if images.trace else cache
+            self._caches = {each: self._cache(each, known) for each in self.shapes}
 
     def _cache(self, shape: Preprocessing, data: str) -> PixelCache:
         return PixelCache(data, self.images.ids, asdict(shape), self._method.name, shape=(3, shape.crop, shape.crop))

@@ -16,8 +16,16 @@ _EVENT = "[memory]"  # what the profiler calls an allocation (positive bytes) or
 
 def weight_bytes(model: nn.Module) -> int:
     """Bytes of the parameters and buffers, each storage counted once."""
-    storages = (t.untyped_storage() for t in chain(model.parameters(), model.buffers()))
-    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    return sum(dict(map(_storage, chain(model.parameters(), model.buffers()))).values())
+
+
+def _storage(tensor: Tensor) -> tuple[int, int]:
+    """Where a tensor's memory begins, and its bytes. What oneDNN packed has no storage that torch could show."""
+    if tensor.is_mkldnn:
+        packed = torch.ops.mkldnn
+        return int(packed.data_ptr(tensor)), int(packed._nbytes(tensor))  # noqa: SLF001 (that is its name)
+    storage = tensor.untyped_storage()
+    return storage.data_ptr(), storage.nbytes()
 
 
 def peak_bytes(model: nn.Module, inputs: Tensor) -> int | None:

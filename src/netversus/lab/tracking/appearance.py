@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from netversus.errors import CellError
 from netversus.lab.backbone import Backbone, anatomy
 from netversus.lab.data.annotated import Clip
-from netversus.lab.evaluation import predict
+from netversus.lab.evaluation import Room, predict
 from netversus.lab.preprocessing import geometry, normalise, to_uint8
 from netversus.lab.tracking.given import Shown
 from netversus.lab.tracking.tracks import Array
@@ -26,18 +26,19 @@ _PIXEL = 1.0
 
 @dataclass(frozen=True)
 class Eye:
-    """A contender's network (or a random one of its kind), asked for features."""
+    """A contender's network (or a random one of its kind), asked for features; `room` is that of `predict`."""
 
     card: ContenderCard
     backbone: Backbone
     device: torch.device
+    room: Room | None = None
 
     @classmethod
-    def of(cls, card: ContenderCard, model: nn.Module, device: torch.device) -> Eye:
+    def of(cls, card: ContenderCard, model: nn.Module, device: torch.device, room: Room | None = None) -> Eye:
         """The eye of a contender's network, in eval mode on the device."""
         side = card.preprocessing.crop
         parts = anatomy(model, torch.zeros(1, 3, side, side, device=device))
-        return cls(card, Backbone(model, parts).eval(), device)
+        return cls(card, Backbone(model, parts).eval(), device, room)
 
     def see(self, pixels: Tensor) -> Array:
         """Features of crops, uint8 (n, 3, side, side): float64, shape (n, width).
@@ -48,7 +49,7 @@ class Eye:
         if not len(pixels):
             return np.zeros((0, 1))
         inputs = normalise(pixels.to(self.device), self.card.preprocessing)
-        features = predict(self.backbone, inputs).double().numpy()
+        features = predict(self.backbone, inputs, self.room).double().numpy()
         if not np.isfinite(features).all():
             raise CellError(f"{self.card.name} gave NaN or infinite features of a box")
         return np.asarray(features)

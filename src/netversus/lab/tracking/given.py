@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from netversus.lab.tracking.tracks import Array, Places, Tracks, Truth, joined
 
@@ -96,6 +95,8 @@ def evenly_sure(shown: Sequence[Shown]) -> tuple[Shown, ...]:
     The library's trackers compare scores with fixed numbers, and no two detectors mean the same by a score: one that is
     never sure of anything would not be tracked at all.
     """
+    from scipy.stats import rankdata  # slow to load, and the studies' declarations import this module
+
     scores = np.concatenate([one.scores for one in shown] or [np.zeros(0)])
     low, high = SURE
     ranks = (rankdata(scores) - 0.5) / max(1, len(scores))

@@ -32,13 +32,12 @@ var priorities = (() => {
     const utility = i => !used.length || used.some(a => a.places[i] === null) ? null
       : used.reduce((sum, a) => sum + a.weight * a.places[i], 0);
     const lead = (i, j) => {
-      let gap = 0;
-      const studies = {};
+      let gap = 0, spread = 0;
       for (const a of used) {
         gap += a.weight * (a.places[i] - a.places[j]);
-        studies[a.study] = (studies[a.study] || 0) + a.weight * a.spreads[j][i];
+        spread += a.weight * a.spreads[j][i];
       }
-      return {gap, spread: Math.hypot(...Object.values(studies))};
+      return {gap, spread};
     };
     const fits = (i, limits) => {
       const kept = new Set(axes.map((a, q) => {

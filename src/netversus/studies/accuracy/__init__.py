@@ -11,6 +11,7 @@ from netversus.records import Direction, Question, Role, Scale
 from netversus.study import Cost, Fit, Need, Options, Sequential, Study, Work
 
 FEWEST_IMAGES = 100  # below this no practical margin can be told from chance
+WORTH_CALIBRATING = 0.05  # a confidence that is off by 5 points throughout, beside one that is right, is worth mending
 
 
 class AccuracyOptions(Options):
@@ -19,7 +20,14 @@ class AccuracyOptions(Options):
     images: Annotated[
         int | None, Field(ge=1, description="Test images, from the recorded shuffle; none: all of them.")
     ] = None
-    batch: Annotated[int, Field(ge=1, le=4096, description="Images in a batch.")] = 64
+    batch: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=4096,
+            description="Images read at a time; how many a network is shown at once follows from their size.",
+        ),
+    ] = 64
     exact: Annotated[
         bool,
         Field(description="Decode and resize bit for bit as torchvision and timm do; no: faster, where it agrees."),
@@ -96,6 +104,18 @@ STUDY = Study(
             margin=0.01,
             bounds=(0.0, 2.0),
         ),
+        # Judged by the square, whose bias can be taken off; the published absolute gap is shown beside it.
+        Question(
+            metric="calibration",
+            asks="Whose confidence is nearer to how often it is right (squared calibration error, bias taken off)?",
+            scale=Scale.AGGREGATE,
+            direction=Direction.LOWER,
+            unit="",
+            paired_on="image",
+            margin=WORTH_CALIBRATING**2,
+            estimator="debiased_squared_calibration_error",
+            inputs=("confidence", "top1"),
+        ),
         Question(
             metric="ece",
             asks="Whose confidence matches how often it is right (expected calibration error)?",
@@ -104,6 +124,7 @@ STUDY = Study(
             unit="%",
             paired_on="image",
             margin=0.02,
+            role=Role.DESCRIPTIVE,
             estimator="expected_calibration_error",
             inputs=("confidence", "top1"),
         ),

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.exhibits import Chart, Exhibit, Series, Table
 from netversus.lab.engines.shown import engines_shown
+from netversus.lab.left_out import left_out_shown
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, sentences
 from netversus.records import Effect
 from netversus.statistics.proportions import above_chance
 from netversus.statistics.sequential import betting_interval
 from netversus.studies.accuracy.disagreement import disagreements
-from netversus.studies.accuracy.running import decoding, memory
-from netversus.study import LEFT_OUT, Evidence
+from netversus.studies.accuracy.running import decoding, uncached
+from netversus.study import Evidence
 
 BINS = 10
 LEAST_P = 1e-300
-SHOWN = 10  # unreadable images that are named
 
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
@@ -31,8 +31,9 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _reliability(evidence)
     yield from engines_shown(evidence)
     yield from decoding(evidence)
-    yield from memory(evidence)
-    yield from _left_out(evidence)
+    yield from uncached(evidence)
+    yield from shortage_shown(evidence)
+    yield from left_out_shown(evidence)
 
 
 def _levels(evidence: Evidence) -> Table:
@@ -139,23 +140,4 @@ def _reliability(evidence: Evidence) -> Iterator[Chart]:
             series=tuple(lines),
             description=say("Accuracy against confidence in bins of at least five images; on the diagonal they agree."),
             y_from_zero=True,
-        )
-
-
-def _left_out(evidence: Evidence) -> Iterator[Text]:
-    """The images that turned out to be unreadable while they were read, named."""
-    records = (evidence.artifact(LEFT_OUT, card.name) for card in evidence.contenders)
-    found: dict[str, str] = {}
-    for record in records:
-        found |= json.loads(record) if record else {}
-    if found:
-        shown = "; ".join(list(found.values())[:SHOWN]) + ("; ..." if len(found) > SHOWN else "")
-        yield Text(
-            say("1 image could not be read and was left out for every contender: {shown}.", shown=shown)
-            if len(found) == 1
-            else say(
-                "{n} images could not be read and were left out for every contender: {shown}.",
-                n=f"{len(found):,}",
-                shown=shown,
-            )
         )

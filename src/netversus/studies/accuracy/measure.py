@@ -14,15 +14,15 @@ from netversus.errors import CellError, DataError
 from netversus.lab.bench import Bench
 from netversus.lab.data.dataset import ImageSet
 from netversus.lab.engines.nan_origin import nan_origin
-from netversus.lab.evaluation import Batch, Room, batches, predict
-from netversus.lab.pipeline.method import EXACT, Method, method_of
+from netversus.lab.evaluation import Batch, batches, predict
+from netversus.lab.pipeline.method import EXACT, Method, decoder_in, method_of
 from netversus.lab.pipeline.parity import MEAN_TOLERANCE, Answers, choose
 from netversus.lab.preprocessing import normalise
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.accuracy.album import Album
 from netversus.studies.accuracy.mistakes import FILE as MISTAKES
-from netversus.studies.accuracy.running import DECODING, MEMORY
+from netversus.studies.accuracy.running import CACHE, DECODING
 from netversus.study import LEFT_OUT
 
 METRICS = ("top1", "top5", "nll", "brier", "confidence", "predicted")
@@ -41,8 +41,9 @@ def measure(bench: Bench) -> Iterator[Emission]:
     shapes = tuple(card.preprocessing for card in bench.contenders)
     method = EXACT if bench.options.exact else _method(bench, images, order, models)
     cache = bench.data.card.digest if bench.options.cache else None
+    if cache and images.trace is None:
+        yield from (Artifact(CACHE, json.dumps({"kept": False}).encode(), card.name) for card in bench.contenders)
     albums = {card.name: Album(card, images, bench.kept(card.name, MISTAKES)) for card in bench.contenders}
-    rooms = {card.name: Room() for card in bench.contenders}
     left_out: dict[str, str] = {}
     for batch in batches(
         images,
@@ -59,9 +60,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
             yield from (Artifact(LEFT_OUT, json.dumps(left_out).encode(), card.name) for card in bench.contenders)
         for card in bench.contenders:
             if batch.ids and not _stored(bench, card, batch):
-                logits = predict(models[card.name], batch.inputs(card.preprocessing), room := rooms[card.name])
-                if room.most is not None:
-                    yield Artifact(MEMORY, json.dumps(room.halved).encode(), card.name)
+                logits = predict(models[card.name], batch.inputs(card.preprocessing), bench.room(card))
                 _check_finite(bench, card, batch, logits)
                 seen = list(observe(card, batch, logits))
                 yield from albums[card.name].add(batch, logits.argmax(dim=1))  # first: a resumed cell asks for `seen`
@@ -76,13 +75,12 @@ def measure(bench: Bench) -> Iterator[Emission]:
 def _method(bench: Bench, images: ImageSet, order: NDArray[np.int64], models: Mapping[str, nn.Module]) -> Method:
     """The fastest way to decode whose pixels are near the exact ones and that changes no contender's first answer on
     the first images; kept with the cells, so that an interrupted one goes on with the pixels that it began with."""
-    kept = next(filter(None, (bench.kept(card.name, DECODING) for card in bench.contenders)), None)
-    before = method_of(json.loads(kept)["method"]) if kept else None
-    if kept and before:
-        method, told = before, kept
+    begun = _begun(bench)
+    if begun:
+        method, told = begun
     else:
         answers = {
-            card.name: (card.preprocessing, _first_answers(models[card.name], bench)) for card in bench.contenders
+            card.name: (card.preprocessing, _first_answers(bench, card, models[card.name])) for card in bench.contenders
         }
         shapes = [card.preprocessing for card in bench.contenders]
         method, tried = choose(images, order, shapes, answers=answers)
@@ -93,9 +91,33 @@ def _method(bench: Bench, images: ImageSet, order: NDArray[np.int64], models: Ma
     return method
 
 
-def _first_answers(model: nn.Module, bench: Bench) -> Answers:
+def _begun(bench: Bench) -> tuple[Method, bytes] | None:
+    """How the images of cells that were interrupted were decoded, and the record of its choice; None where none was.
+
+    Raises:
+        CellError: not all in one way, or in one that is not at hand any more. (Of several cells each is then measured
+            alone, with its own.)
+    """
+    records = {card.name: record for card in bench.contenders if (record := bench.kept(card.name, DECODING))}
+    labels = {name: str(json.loads(record)["method"]) for name, record in records.items()}
+    if not labels:
+        return None
+    if len(set(labels.values())) > 1:
+        ways = "; ".join(f"{name} by {label}" for name, label in labels.items())
+        raise CellError(f"the cells were begun with their images decoded in different ways: {ways}")
+    label = next(iter(labels.values()))
+    method = method_of(label)
+    if method is None:
+        raise CellError(
+            f"the images of this cell were decoded by the method {label}, which this installation lacks",
+            hint=f"install {decoder_in(label)} and resume, or start a new run",
+        )
+    return method, next(iter(records.values()))
+
+
+def _first_answers(bench: Bench, card: ContenderCard, model: nn.Module) -> Answers:
     def answers(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-        return predict(model, normalise(pixels, preprocessing).to(bench.device), Room()).argmax(1)
+        return predict(model, normalise(pixels, preprocessing).to(bench.device), bench.room(card)).argmax(1)
 
     return answers
 

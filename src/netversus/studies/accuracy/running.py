@@ -1,4 +1,4 @@
-"""How the contenders were run: decoding, beside the exact way, and memory that did not suffice. Loads no torch."""
+"""How the images were prepared: decoding, beside the exact way, and pixels that could not be kept. Loads no torch."""
 
 from __future__ import annotations
 
@@ -10,23 +10,33 @@ from netversus.exhibits import Scalar, Table, Text
 from netversus.messages import clauses, in_a_row, say
 from netversus.study import Evidence
 
-DECODING, MEMORY = "decoding.json", "memory.json"
+DECODING, CACHE = "decoding.json", "cache.json"
 
 
 def decoding(evidence: Evidence) -> Iterator[Text | Table]:
     """How the images were decoded, and how far each faster way that was tried is from the exact one; nothing where the
-    exact one was asked for."""
-    records = (evidence.artifact(DECODING, card.name) for card in evidence.contenders)
-    told = next((json.loads(record) for record in records if record), None)
-    if not told:
-        return
+    exact one was asked for. Cells that were begun apart may each go on in their own way."""
+    ways: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
+    for card in evidence.contenders:
+        if record := evidence.artifact(DECODING, card.name):
+            told = json.loads(record)
+            ways.setdefault(told["method"], (told, []))[1].append(card.name)
+    for told, names in ways.values():
+        yield from _told(told, names if len(ways) > 1 else ())
+
+
+def _told(told: Mapping[str, Any], only: Sequence[str]) -> Iterator[Text | Table]:
+    """One way and what was tried beside it; `only` names those who were shown its images, if not all were."""
+    for name in only:
+        yield Text(say("{contender} was shown images decoded by {method}.", contender=name, method=told["method"]))
     if all(isinstance(each, str) for each in told["tried"]):  # as older runs kept it
         tried = clauses(told["tried"])
         yield Text(
             say("The images were decoded by the method {method}. Tried: {tried}.", method=told["method"], tried=tried)
         )
         return
-    yield Text(say("The images were decoded by the method {method}.", method=told["method"]))
+    if not only:
+        yield Text(say("The images were decoded by the method {method}.", method=told["method"]))
     yield _ways(told)
 
 
@@ -57,18 +67,12 @@ def _row(each: Mapping[str, Any]) -> tuple[Scalar, ...]:
     return each["method"], times, each["images"], each["mean"], each["most"], flips
 
 
-def memory(evidence: Evidence) -> Iterator[Text]:
-    """Who was shown fewer images at once than was planned, because memory ran out."""
-    for card in evidence.contenders:
-        record = evidence.artifact(MEMORY, card.name)
-        halved: Sequence[int] = json.loads(record) if record else ()
-        if halved:
-            yield Text(
-                say(
-                    "{n} images at once did not fit in memory: {contender} was shown {fewer} at once. The last digits "
-                    "of its probabilities may differ from those of a larger machine.",
-                    n=halved[0],
-                    contender=card.name,
-                    fewer=halved[-1] // 2,
-                )
+def uncached(evidence: Evidence) -> Iterator[Text]:
+    """That decoded images were to be kept on disk and could not be."""
+    if any(evidence.artifact(CACHE, card.name) for card in evidence.contenders):
+        yield Text(
+            say(
+                "The decoded images were not kept on disk: they were not looked at when the data were opened, and "
+                "nothing tells whether their files change."
             )
+        )

@@ -193,5 +193,6 @@ STUDY = Study(
     fit=_fit,
     sequential=Sequential(),
     together=True,
+    differentiates=True,
     default=False,
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.stats import beta
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.lab.left_out import left_out_shown
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say
 from netversus.records import ContenderCard
 from netversus.statistics.pairing import Sample
+from netversus.statistics.proportions import clopper_pearson
 from netversus.studies.adversarial import protocol as names
 from netversus.studies.adversarial.album import gallery
 from netversus.studies.adversarial.doubts import doubts
@@ -34,6 +36,8 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _certified(evidence, under)
     yield from doubts(evidence, under)
     yield from gallery(evidence, [card for card, _ in under])
+    yield from shortage_shown(evidence)
+    yield from left_out_shown(evidence)
 
 
 def _protocol(evidence: Evidence, card: ContenderCard) -> Protocol | None:
@@ -109,10 +113,8 @@ def _median(smallest: Sample | None, clean: Sample, most: float) -> tuple[str, i
 
 def _interval(sample: Sample) -> tuple[float, float]:
     """Clopper-Pearson."""
-    n, right, tail = len(sample.values), int(sample.values.sum()), (1 - _LEVEL) / 2
-    low = 0.0 if right == 0 else float(beta.ppf(tail, right, n - right + 1))
-    high = 1.0 if right == n else float(beta.ppf(1 - tail, right + 1, n - right))
-    return low, high
+    found = clopper_pearson(int(sample.values.sum()), len(sample.values), _LEVEL)
+    return found.low, found.high
 
 
 def _over_eps(evidence: Evidence, under: Sequence[tuple[ContenderCard, Protocol]]) -> Iterator[Chart]:

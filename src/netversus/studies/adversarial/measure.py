@@ -83,7 +83,14 @@ class Siege:
         )
         self.searches = {
             card.name: Search(
-                Victim(bench.model(card), card.preprocessing, bench.device, name=card.name, folded=True),
+                Victim(
+                    bench.model(card),
+                    card.preprocessing,
+                    bench.device,
+                    name=card.name,
+                    folded=True,
+                    room=bench.room(card),
+                ),
                 self.protocols[card.name],
                 budget,
                 options.transfer_steps,

@@ -33,7 +33,7 @@ class CorruptionOptions(Options):
         ),
     ] = "sweeps"
     batch: Annotated[
-        int, Field(ge=1, le=1024, description="Images in a batch; each is shown about a hundred times.")
+        int, Field(ge=1, le=1024, description="Images read and corrupted at a time, each about a hundred times.")
     ] = 16
     order_seed: Annotated[int, Field(ge=0, description="Seed of the shuffle in which images are read.")] = 0
     chance_seed: Annotated[int, Field(ge=0, description="Seed of the noise.")] = 0

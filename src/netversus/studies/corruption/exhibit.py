@@ -10,6 +10,8 @@ import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table, Text
 from netversus.lab.corruptions import COMMON, CORRUPTIONS, EXTRA, SEVERITIES, SWEEPS
+from netversus.lab.left_out import left_out_shown
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, template
 from netversus.records import ContenderCard
 from netversus.statistics.ranking import OUTLIER, area_under_roc, false_positive_rate
@@ -88,6 +90,8 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
         yield _about()
     yield from _outliers(evidence)
     yield from _gallery(evidence)
+    yield from shortage_shown(evidence)
+    yield from left_out_shown(evidence)
 
 
 def _accuracies(evidence: Evidence, contender: str, seed: int | None) -> Rows:

@@ -50,7 +50,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
         for name in (CLEAN, *shown(bench.options)) if open_cards else ():
             for card, made in _made(bench, open_cards, batch, name):
                 pixels = made.to(bench.device)
-                logits = predict(models[card.name], normalise(pixels, card.preprocessing))
+                logits = predict(models[card.name], normalise(pixels, card.preprocessing), bench.room(card))
                 tallies[card.name].add(name, logits, made)
         for card in open_cards:
             yield from tallies[card.name].emissions(first=batch.stop <= bench.options.batch)

@@ -61,7 +61,7 @@ def _seen(
     images = bench.data.split(split)
     for batch in batches(images, order, _SHOWN, bench.device, preprocessings=shapes, leave_out=split == "train"):
         for seer in seers if batch.ids else ():
-            found[seer.card.name].append(predict(seer, batch.inputs(seer.card.preprocessing)))
+            found[seer.card.name].append(seer.see(batch.inputs(seer.card.preprocessing)))
         labels.append(batch.labels)
     return {name: torch.cat(parts) for name, parts in found.items() if parts}, np.concatenate(labels)
 
@@ -115,10 +115,14 @@ class Seer:
         self.classes = kept[0].shape[1]
         return torch.cat([kept[0], features.flatten(1)], dim=1)
 
+    def see(self, inputs: Tensor) -> Tensor:
+        """The same of any number of images, as many at once as fit in memory, on the CPU."""
+        return predict(self, inputs, self.bench.room(self.card))
+
     def pixels(self, pixels: Tensor) -> Tensor:
         """What it sees in uint8 images of its shape, float32, shape (n, classes + width)."""
         parts = (part.to(self.bench.device) for part in torch.split(pixels, _SHOWN))
-        return torch.cat([predict(self, normalise(part, self.card.preprocessing)) for part in parts])
+        return torch.cat([self.see(normalise(part, self.card.preprocessing)) for part in parts])
 
 
 def _scores(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from netversus.errors import StatisticsError
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import clauses, listed, noted, say, sentences, template, told
 from netversus.quantities import percent
 from netversus.statistics.anova import BETWEEN, Anova, Term, anova
@@ -42,6 +43,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
         yield _table(table)
         yield _levels(trials)
     yield _ranges(evidence)
+    yield from shortage_shown(evidence)
 
 
 def gather(evidence: Evidence) -> Trials | None:

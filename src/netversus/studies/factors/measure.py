@@ -35,7 +35,8 @@ def measure(bench: Bench) -> Iterator[Emission]:
         images = views[geometry(card.preprocessing)]
         for step in trial.train(images):
             yield Progress(done + step / (trial.steps + 1), total, "trials")
-        seen = {"trial_seed": trial.seed, "trial_diverged": trial.diverged, "trial_top1": trial.top1(images)}
+        top1 = trial.top1(images, bench.room(card))
+        seen = {"trial_seed": trial.seed, "trial_diverged": trial.diverged, "trial_top1": top1}
         for metric, value in seen.items():
             yield Observations(card.name, metric, (setting.unit,), (float(value),))
         done += 1

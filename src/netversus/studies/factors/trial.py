@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from netversus.lab.evaluation import predict
+from netversus.lab.evaluation import Room, predict
 from netversus.lab.preprocessing import normalise
 from netversus.lab.training.order import sample_order
 from netversus.records import Preprocessing
@@ -77,14 +77,15 @@ class Trial:
             torch.manual_seed(int(np.random.SeedSequence([self.seed, step, 2]).generate_state(1)[0]))
             return nn.functional.cross_entropy(self.model(inputs), labels)
 
-    def top1(self, images: Images) -> float:
-        """The share of the judged images that are classified correctly; an answer that is no number is wrong."""
+    def top1(self, images: Images, room: Room | None = None) -> float:
+        """The share of the judged images that are classified correctly; an answer that is no number is wrong. `room`
+        is that of `predict`."""
         self.model.eval()
         right = 0
         for start in range(0, len(images.judge), EVALUATION_BATCH):
             chosen = torch.from_numpy(images.judge[start : start + EVALUATION_BATCH])
             inputs = normalise(images.pixels[chosen].to(self.device), self.preprocessing)
-            logits = predict(self.model, inputs)
+            logits = predict(self.model, inputs, room)
             answers = torch.isfinite(logits).all(dim=1)
             right += int((answers & (logits.argmax(dim=1) == images.labels[chosen])).sum())
         return right / len(images.judge)

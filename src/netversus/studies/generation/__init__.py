@@ -131,5 +131,6 @@ STUDY = Study(
     cost=_cost,
     fit=_fit,
     together=True,
+    differentiates=True,
     default=False,
 )

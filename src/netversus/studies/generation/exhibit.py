@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table, Text
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, told
 from netversus.records import ContenderCard
 from netversus.statistics.pairing import Sample
@@ -36,6 +37,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     )
     yield from _ascended(evidence, cards)
     yield from _restored(evidence, cards)
+    yield from shortage_shown(evidence)
 
 
 def _painted(evidence: Evidence, cards: Sequence[ContenderCard]) -> Iterator[Gallery]:

@@ -147,7 +147,7 @@ class Studio:
         """What a contender takes each picture for, having been shown it as any other image."""
         images = [Image.fromarray(each.permute(1, 2, 0).numpy()) for each in pictures]
         pixels = torch.stack([to_uint8(image, judge.preprocessing) for image in images]).to(self.bench.device)
-        return predict(self.model(judge), normalise(pixels, judge.preprocessing)).argmax(1)
+        return predict(self.model(judge), normalise(pixels, judge.preprocessing), self.bench.room(judge)).argmax(1)
 
     def compared(self, card: ContenderCard) -> Iterator[Observations]:
         """The pictures of each class beside its own images, in random features."""

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Series, Table, Text
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, sentences, template
 from netversus.records import ContenderCard
 from netversus.studies.poisoning.design import BACKDOOR, CLEAN, DEFENCES, NOISE, ORIGINAL, triggered_file
@@ -52,6 +53,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield _table(seen)
     yield from _noise(seen)
     yield from _defences(evidence)
+    yield from shortage_shown(evidence)
 
 
 def _seen(evidence: Evidence, contender: str) -> dict[str, Seen]:

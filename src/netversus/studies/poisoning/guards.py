@@ -39,7 +39,7 @@ class Guarded:
 
     def logits(self, images: Tensor) -> Tensor:
         """Float32 (n, classes)."""
-        return said(self.model, images, self.card.preprocessing, self.bench.device)
+        return said(self.bench, self.card, self.model, images)
 
     def answers(self, images: Tensor) -> NDArray[np.int64]:
         """The class given to each image, int64 (n,)."""
@@ -65,13 +65,14 @@ def asked(guarded: Guarded, condition: Condition, taken: Poisoned) -> tuple[Rate
 
 
 def _train_images(guarded: Guarded, taken: Poisoned, chosen: tuple[str, ...], found: Rates, accused: Rates) -> None:
-    seen = features(guarded.model, taken.images, guarded.card.preprocessing, guarded.bench.device)
+    bench, card = guarded.bench, guarded.card
+    seen = features(guarded.model, taken.images, card.preprocessing, bench.device, bench.room(card))
     poison = np.zeros(len(taken.labels), dtype=np.bool_)
     poison[taken.index] = True
     for name in ("spectral", "clusters"):
         if name in chosen:
             if name == "spectral":
-                suspects = spectral_suspects(seen, taken.labels, guarded.bench.options.expected)
+                suspects = spectral_suspects(seen, taken.labels, bench.options.expected)
             else:
                 suspects = cluster_suspects(seen, taken.labels)
             if poison.any():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, sentences
 from netversus.statistics.estimators import estimator
 from netversus.statistics.pairing import Sample
@@ -51,6 +52,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
             "an attack that tells more than that has found more than the gap shows."
         )
     )
+    yield from shortage_shown(evidence)
 
 
 def _attacks(evidence: Evidence, contender: str) -> Iterator[Attacked]:

@@ -130,8 +130,7 @@ def _told(
 
 
 def _ask(bench: Bench, card: ContenderCard, model: nn.Module, images: Images) -> Said:
-    logits = said(model, images.images, card.preprocessing, bench.device)
-    test = said(model, images.test, card.preprocessing, bench.device)
+    logits, test = said(bench, card, model, images.images), said(bench, card, model, images.test)
     return Said(
         confidence=confidence(logits, images.labels),
         right=(logits.argmax(dim=1).numpy() == images.labels).astype(np.float64),

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+
+from netversus.statistics.distributions import beta
 
 Array = NDArray[np.float64]
 

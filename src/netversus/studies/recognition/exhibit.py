@@ -8,6 +8,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say
 from netversus.records import ContenderCard
 from netversus.statistics.pairing import Sample
@@ -27,6 +28,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield _shares(evidence, cards)
     yield from _verification(evidence, cards)
     yield from _objects(evidence)
+    yield from shortage_shown(evidence)
 
 
 def _shares(evidence: Evidence, cards: Sequence[ContenderCard]) -> Table:

@@ -140,7 +140,8 @@ def _crops(bench: Bench) -> Iterator[Emission]:
             objects.append(len(crops.images))
             for card in judges:
                 pixels = torch.stack([to_uint8(image, card.preprocessing) for image in crops.images]).to(bench.device)
-                said = predict(models[card.name], normalise(pixels, card.preprocessing)).argmax(1)
+                inputs = normalise(pixels, card.preprocessing)
+                said = predict(models[card.name], inputs, bench.room(card)).argmax(1)
                 shares[card.name].append(float((said == torch.tensor(crops.labels)).double().mean()))
         yield Progress(place + 1, len(order), "pictures with boxes")
     for card in judges:

@@ -186,6 +186,7 @@ def _timed(metric: str, asks: str, scale: Scale, direction: Direction, margin: f
 
 STUDY = Study(
     name="scaling",
+    version=2,
     question="How do cost and quality grow with resolution, batch, depth and workers, and how near the limit is that?",
     questions=(
         _timed(

@@ -9,33 +9,30 @@ from typing import Any
 
 from netversus.exhibits import Chart, Exhibit, Series, Text
 from netversus.lab.engines.shown import engines_shown
+from netversus.lab.left_out import left_out_shown
+from netversus.lab.shortage import shortage_shown
+from netversus.lab.timing.quiet import heard, trust
 from netversus.messages import say, template, told
-from netversus.quantities import percent
 from netversus.studies.scaling import NOTES
-from netversus.studies.scaling.curves import Curve, curves, depth_curve, exponent_table
+from netversus.studies.scaling.curves import Curve, curves, depth_curve, exponent_table, lacking, scattered
+from netversus.studies.scaling.depths import depths
 from netversus.studies.scaling.limits import limits
 from netversus.studies.scaling.tradeoff import tradeoff
 from netversus.study import Evidence
 
-NOISY_BUSY = 0.25  # share of the machine that others used
-
 
 def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
-    """Remarks, exponents, curves, quality against cost, the roofline."""
+    """Whether the machine was quiet, remarks, exponents, curves, quality against cost, the roofline."""
     kept = json.loads(evidence.artifact(NOTES) or b"{}")
     by_axis = {axis: curves(evidence, axis) for axis in ("resolution", "batch", "threads", "devices", "processes")}
     depth = depth_curve(kept)
     found = [*(each for several in by_axis.values() for each in several), *([depth] if depth else [])]
-    if kept.get("busy", 0.0) > NOISY_BUSY:
-        yield Text(
-            say(
-                "Others used {busy} of the processors (more than {limit} disturbs timings): everything was timed in "
-                "turns, so ratios and exponents hold better than single times.",
-                busy=percent(kept["busy"]),
-                limit=percent(NOISY_BUSY),
-            )
-        )
+    if said := scattered(found):
+        yield Text(trust(*said, heard(kept)))
     yield from (Text(told(note)) for note in kept.get("notes", ()))
+    yield from lacking(evidence)
+    yield from left_out_shown(evidence)
+    yield from shortage_shown(evidence)
     if any(len(each.sizes) > 1 for each in found):
         yield exponent_table(found)
     yield from _over_pixels(by_axis["resolution"], kept)
@@ -44,6 +41,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     for axis in ("threads", "devices", "processes"):
         yield from _speedup(by_axis[axis], axis)
     yield from _over_depths(depth, kept)
+    yield from depths(evidence, kept)
     yield from limits(by_axis["batch"], kept)
     yield from engines_shown(evidence)
 

@@ -95,6 +95,12 @@ def unit(axis: str, setup: Setup, block: int) -> str:
     return f"{axis}-{sizes[axis]:04d}/{block_name(block)}"
 
 
+def read(one: str) -> tuple[int, str]:
+    """The size and the block of a unit of `unit`: 224 and "block-003"."""
+    place, _, block = one.partition("/")
+    return int(place.rpartition("-")[2]), block
+
+
 def block_name(block: int) -> str:
     """A timing block as a unit."""
     return f"block-{block:03d}"

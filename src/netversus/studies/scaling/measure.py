@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -11,6 +11,7 @@ from functools import cache
 import torch
 
 from netversus.lab.bench import Bench
+from netversus.lab.devices import out_of_memory
 from netversus.lab.engines import get_engine
 from netversus.lab.timing.busy import others_busy
 from netversus.lab.timing.kept import Kept
@@ -23,7 +24,7 @@ from netversus.studies.scaling.counting import count
 from netversus.studies.scaling.crew import Crew
 from netversus.studies.scaling.grid import Point, Setup, doubled, setups
 from netversus.studies.scaling.machine import measure_machine
-from netversus.studies.scaling.observed import observe
+from netversus.studies.scaling.observed import growths, observe
 from netversus.studies.scaling.quality import Shown, resized, steps, top1
 from netversus.studies.scaling.rig import Network, Rig, Subject
 from netversus.studies.scaling.step import Step
@@ -53,7 +54,9 @@ def measure(bench: Bench) -> Iterator[Emission]:
         done[name] = step
         yield from step.observations
         yield Progress(len(done), total, "steps")
-    for emission in top1(bench, [_shown(bench, each, done[TRIAL].left_out) for each in contenders]):
+    yield from growths(observation for step in done.values() for observation in step.observations)
+    left_out = _left_out(done.values())
+    for emission in top1(bench, [_shown(bench, each, left_out) for each in contenders]):
         if isinstance(emission, Progress):
             yield Progress(len(done) + emission.done, total, "steps")
         else:
@@ -87,8 +90,10 @@ def _steps(
     """Every step once it is kept; what is kept already is not measured again, and then nothing is loaded."""
     found = {name: kept.get(name) for name in names}
     with closing(_crew(bench, contenders)) as crew:
-        if any(step is None for step in found.values()):
-            rig = _rig(bench, contenders, found[TRIAL], crew)
+        missing = {name for name, step in found.items() if step is None}
+        if missing:
+            rig = _rig(bench, contenders, _left_out(filter(None, found.values())), crew)
+        if missing - {ROOFLINE}:
             found[TRIAL] = kept.put(TRIAL, _tried(rig, found[TRIAL]))
         for name in names:
             yield name, found[name] or kept.put(name, _measured(rig, name))
@@ -111,17 +116,16 @@ def _crew(bench: Bench, contenders: Sequence[_Contender]) -> Crew:
     return Crew(hired, bench.scratch(bench.contenders[0].name))
 
 
-def _rig(bench: Bench, contenders: Sequence[_Contender], before: Step | None, crew: Crew) -> Rig:
+def _rig(bench: Bench, contenders: Sequence[_Contender], left_out: Iterable[Point], crew: Crew) -> Rig:
     devices = _devices(bench.device) if bench.options.workers else ()
     subjects = [Subject(each.card.name, each.at, _points(bench, each, devices)) for each in contenders]
     subjects += [_reference(bench, depth) for depth in bench.options.depths]
-    left_out = set(before.left_out) if before else set()
     return Rig(
         subjects,
         bench.options.repetitions,
         Stopwatch(bench.device),
         devices,
-        left_out,
+        set(left_out),
         run_in_processes=crew.run,
     )
 
@@ -174,18 +178,27 @@ def _reference(bench: Bench, depth: int) -> Subject:
 
 
 def _tried(rig: Rig, before: Step | None) -> Step:
-    """Warm up; what an interrupted cell left out stays left out, so that every block holds the same points."""
+    """Warm up. What an interrupted cell left out stays left out. What it began with and does not go any more is left
+    out of the blocks to come, and said: what follows from the blocks rests on the points that all of them hold."""
     busy = others_busy()
     rig.try_out()
     notes = (*(before.notes if before else ()), *rig.notes)
-    return Step(notes=tuple(dict.fromkeys(notes)), left_out=tuple(sorted(rig.left_out, key=str)), busy=(busy,))
+    return Step(notes=tuple(dict.fromkeys(notes)), left_out=_in_order(rig.left_out), busy=(busy,))
+
+
+def _in_order(points: Iterable[Point]) -> tuple[Point, ...]:
+    return tuple(sorted(points, key=str))
+
+
+def _left_out(steps: Iterable[Step]) -> tuple[Point, ...]:
+    """All that was left out, when a cell began and on its way."""
+    return _in_order({point for step in steps for point in step.left_out})
 
 
 def _measured(rig: Rig, name: str) -> Step:
     if name == ROOFLINE:
-        machine = measure_machine(rig.watch)
-        return Step(peaks=dict(machine.peaks), bandwidth=machine.bandwidth, busy=(others_busy(),))
-    number = int(name.removeprefix("block-"))
+        return _roof(rig)
+    number, noted_before = int(name.removeprefix("block-")), len(rig.notes)
     seconds = rig.block(number)
     depths = {
         int(point.size): seconds[subject.name][setup]
@@ -199,7 +212,18 @@ def _measured(rig: Rig, name: str) -> Step:
         if not any(point.axis == "depth" for point in subject.points)
         for observation in observe(subject.name, subject.points, seconds[subject.name], rig.left_out, number)
     )
-    return Step(tuple(seen), depths)
+    return Step(tuple(seen), depths, notes=tuple(rig.notes[noted_before:]), left_out=_in_order(rig.left_out))
+
+
+def _roof(rig: Rig) -> Step:
+    """The machine's peaks; absent where they do not fit in memory beside the contenders."""
+    try:
+        machine = measure_machine(rig.watch)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        return Step(notes=(noted("The machine's roofline was left out: it does not fit in memory."),))
+    return Step(peaks=dict(machine.peaks), bandwidth=machine.bandwidth, busy=(others_busy(),))
 
 
 def _shown(bench: Bench, each: _Contender, left_out: Sequence[Point]) -> Shown:
@@ -210,7 +234,7 @@ def _shown(bench: Bench, each: _Contender, left_out: Sequence[Point]) -> Shown:
 
 def _notes(bench: Bench, contenders: Sequence[_Contender], done: Mapping[str, Step]) -> bytes:
     """What is no contender's, and what was counted, as JSON."""
-    notes = [note for step in done.values() for note in step.notes]
+    notes = list(dict.fromkeys(note for step in done.values() for note in step.notes))
     counted = {}
     for each in contenders:
         try:
@@ -221,7 +245,7 @@ def _notes(bench: Bench, contenders: Sequence[_Contender], done: Mapping[str, St
     roof = done.get(ROOFLINE, Step())
     told = {
         "notes": notes,
-        "busy": max((share for step in done.values() for share in step.busy), default=0.0),
+        "busy": [share for step in done.values() for share in step.busy],
         "device": str(bench.device),
         "threads": torch.get_num_threads(),
         "at_once": bench.options.at_once,
@@ -229,6 +253,7 @@ def _notes(bench: Bench, contenders: Sequence[_Contender], done: Mapping[str, St
         "bandwidth": roof.bandwidth,
         "counted": {name: each for name, each in counted.items() if each},
         "depths": _by_depth(bench, done),
+        "reference_side": bench.contenders[0].preprocessing.crop,
     }
     return json.dumps(told, indent=1).encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -9,13 +10,14 @@ from math import ceil
 import torch
 from torch import Tensor
 
-from netversus.errors import CellError
+from netversus.errors import CellError, DataError
 from netversus.lab.bench import Bench
 from netversus.lab.engines.nan_origin import nan_origin
 from netversus.lab.evaluation import Batch, batches, predict
 from netversus.lab.preprocessing import scaled
-from netversus.records import ContenderCard, Emission, Observations, Progress
+from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
+from netversus.study import LEFT_OUT
 
 BATCH = 64
 SMALLEST = "top1_smallest"
@@ -47,20 +49,28 @@ def steps(bench: Bench) -> int:
 
 
 def top1(bench: Bench, contenders: Sequence[Shown]) -> Iterator[Emission]:
-    """Whether the first answer is right, image by image, at each side; progress counts batches.
+    """Whether the first answer is right, image by image, at each side; progress counts batches. An image that turns out
+    to be unreadable is left out and named.
 
     Raises:
         CellError: a contender's outputs are not finite.
+        DataError: no image could be read.
     """
     images = bench.data.split("test")
     order = recorded_shuffle(len(images), 0)[: bench.options.images]
     shapes = {resized(each.card, side).preprocessing for each in contenders for side in each.sides}
-    shown = batches(images, order, BATCH, bench.device, preprocessings=shapes)
+    left_out: dict[str, str] = {}
+    shown = batches(images, order, BATCH, bench.device, preprocessings=shapes, leave_out=True)
     for number, batch in enumerate(shown):
-        for each in contenders:
+        if batch.left_out:
+            left_out |= batch.left_out
+            yield from (Artifact(LEFT_OUT, json.dumps(left_out).encode(), each.card.name) for each in contenders)
+        for each in contenders if batch.ids else ():
             for side in each.sides:
                 yield from _answers(bench, each, side, batch)
         yield Progress(number + 1, steps(bench), "batches")
+    if len(left_out) == len(order):
+        raise DataError(f"none of {len(order):,} images could be read, first {next(iter(left_out.values()))}")
 
 
 def _answers(bench: Bench, each: Shown, side: int, batch: Batch) -> Iterator[Observations]:
@@ -68,7 +78,7 @@ def _answers(bench: Bench, each: Shown, side: int, batch: Batch) -> Iterator[Obs
     metrics = [metric_at(side), *([SMALLEST] if side == each.sides[0] else [])]
     if all(set(batch.ids) <= set(bench.stored(name, metric)) for metric in metrics):
         return
-    logits = predict(each.at(side), batch.inputs(resized(each.card, side).preprocessing))
+    logits = predict(each.at(side), batch.inputs(resized(each.card, side).preprocessing), bench.room(each.card))
     if not bool(torch.isfinite(logits).all()):
         layer = nan_origin(bench.model(each.card), batch.inputs(resized(each.card, side).preprocessing))
         origin = layer or f"inside the engine {each.card.engine}"

@@ -66,6 +66,9 @@ class Rig:
             for point in dict.fromkeys(point for subject in self.subjects for point in subject.points):
                 if point not in self.left_out:
                     self._try_point(point)
+        self._check_left()
+
+    def _check_left(self) -> None:
         if all(point in self.left_out for subject in self.subjects for point in subject.points):
             raise CellError(f"nothing could be timed: {self.notes[-1] if self.notes else 'no point was asked for'}")
 
@@ -105,22 +108,50 @@ class Rig:
         """Seconds an image of every subject in every setup, in one timing block.
 
         All setups of all subjects take their turns forward and then back, so that neither a ratio nor an exponent
-        feels a machine that slowly changes its speed.
+        feels a machine that slowly changes its speed. Where memory runs out the point is left out for all, and the
+        whole block is measured again: what it holds is of one moment.
+
+        Raises:
+            CellError: nothing is left.
         """
-        seconds: dict[tuple[str, Setup], list[float]] = {}
-        before: tuple[str, int] | None = None
         with undisturbed():
-            for subject, setup in turns(list(self._runs()), number):
-                with _threads(setup.threads):
-                    if (subject.name, setup.threads) != before:
-                        self.call(subject, setup)  # fetches back what another drove from the caches
-                    timed = median(self.call(subject, setup) for _ in range(self.calls.get(setup, 1)))
-                seconds.setdefault((subject.name, setup), []).append(timed / setup.images)
-                before = (subject.name, setup.threads)
+            while (seconds := self._block(number)) is None:
+                self._free()
+                self._check_left()
         return {
             subject.name: {setup: fmean(spent) for (name, setup), spent in seconds.items() if name == subject.name}
             for subject in self.subjects
         }
+
+    def _block(self, number: int) -> Mapping[tuple[str, Setup], Sequence[float]] | None:
+        """Every subject's two turns in every setup; None where memory ran out, and something more was left out."""
+        seconds: dict[tuple[str, Setup], list[float]] = {}
+        before: tuple[str, int] | None = None
+        for subject, setup in turns(list(self._runs()), number):
+            try:
+                timed = self._turn(subject, setup, settled=(subject.name, setup.threads) == before)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                self._ran_out(subject, setup, number)
+                return None  # the error's traceback, which holds on to tensors, ends here
+            seconds.setdefault((subject.name, setup), []).append(timed / setup.images)
+            before = (subject.name, setup.threads)
+        return seconds
+
+    def _turn(self, subject: Subject, setup: Setup, *, settled: bool) -> float:
+        """The median seconds of a call."""
+        with _threads(setup.threads):
+            if not settled:
+                self.call(subject, setup)  # fetches back what another drove from the caches
+            return median(self.call(subject, setup) for _ in range(self.calls.get(setup, 1)))
+
+    def _ran_out(self, subject: Subject, setup: Setup, block: int) -> None:
+        said = template("{point} was left out for all after {n} timing blocks: memory ran out with {contender}.")
+        for point, other in subject.points.items():
+            if other == setup and point not in self.left_out:
+                self.left_out.add(point)
+                self.notes.append(noted(said, point=point, n=block, contender=subject.name))
 
     def _runs(self) -> Iterator[tuple[Subject, Setup]]:
         """Every setup once, though several axes may pass through it."""

@@ -9,7 +9,7 @@ from netversus.exhibits import Chart, Exhibit, Scalar, Series, Table
 from netversus.messages import say
 from netversus.records import ContenderCard, Effect
 from netversus.statistics.pairing import Sample, only, pair
-from netversus.statistics.proportions import above_chance, tabulate, tango
+from netversus.statistics.proportions import clopper_pearson, tabulate, tango
 from netversus.studies.scaling.curves import LEVEL, Curve, curve
 from netversus.study import Evidence
 
@@ -26,7 +26,7 @@ class Place:
     def top1(self) -> Effect:
         """The share of right answers, with the interval of Clopper and Pearson."""
         right, n = int(self.answers.values.sum()), len(self.answers.units)
-        return above_chance(right, n, 0.5, level=LEVEL).proportion  # the interval does not depend on chance
+        return clopper_pearson(right, n, LEVEL)
 
 
 def tradeoff(evidence: Evidence) -> Iterator[Exhibit]:

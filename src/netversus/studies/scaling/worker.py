@@ -39,8 +39,10 @@ def work(hired: Hired, lines: Iterable[str], say: Callable[[str], None]) -> None
 
     from netversus.lab.contenders.load import load
     from netversus.lab.engines import get_engine
+    from netversus.lab.engines.memory import keep_freed_memory
     from netversus.lab.timing.stopwatch import undisturbed
 
+    keep_freed_memory()
     torch.set_num_threads(1)
     cpu = torch.device("cpu")
     ready = []

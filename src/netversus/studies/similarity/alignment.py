@@ -7,9 +7,9 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from netversus.records import Effect
+from netversus.statistics.distributions import student
 
 FILE = "alignment.npz"
 FEWEST_BATCHES = 5  # below this their spread says too little for an interval

@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Heatmap, Picture, Scalar, Series, Table, Text
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, told
 from netversus.records import ContenderCard, Effect
 from netversus.statistics.proportions import mcnemar_exact, tabulate, tango
@@ -39,6 +40,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     kept = next((c for card in cards if (c := evidence.artifact(looks.FILE, card.name))), None)
     yield from _where_they_look(evidence, looks.loaded(kept), cards)
     yield from blocks_shown(evidence)
+    yield from shortage_shown(evidence)
 
 
 # Features

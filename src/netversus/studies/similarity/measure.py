@@ -118,7 +118,9 @@ class Comparison:
         memory: what is kept of them is how much every two images have in common."""
         grams, logits = [], {}
         for subject in subjects:
-            features, answer = subject.onlooker.read(batch.inputs(subject.card.preprocessing))
+            features, answer = subject.onlooker.read(
+                batch.inputs(subject.card.preprocessing), self.bench.room(subject.card)
+            )
             grams += [gram(each).cpu() for each in features]
             if not subject.untrained:
                 self._check(subject.card, batch, answer)
@@ -211,11 +213,11 @@ class Comparison:
 
     def _without(self, card: ContenderCard, batch: Batch, blocks: Sequence[str]) -> Iterator[Observations]:
         model, inputs, labels = self.model(card), batch.inputs(card.preprocessing), torch.from_numpy(batch.labels)
-        whole = predict(model, inputs).argmax(1) == labels
-        right = []
+        room, right = self.bench.room(card), []
+        whole = predict(model, inputs, room).argmax(1) == labels
         for block in blocks:
             with skipped(model, block):
-                right.append(predict(model, inputs).argmax(1) == labels)
+                right.append(predict(model, inputs, room).argmax(1) == labels)
             units = tuple(f"{block}: {one}" for one in batch.ids)
             yield Observations(card.name, "skipped_top1", units, tuple(right[-1].double().tolist()))
         loss = whole.double() - torch.stack(right).double().mean(0)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from netversus.lab.backbone import Anatomy, Backbone, anatomy
-from netversus.lab.evaluation import chunk_size
+from netversus.lab.evaluation import Room
 from netversus.messages import noted
 
 
@@ -48,10 +48,12 @@ class Onlooker:
         return places, answer
 
     @torch.inference_mode()
-    def read(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+    def read(self, images: Tensor, room: Room) -> tuple[list[Tensor], Tensor]:
         """The same in chunks, as `predict` shows them: features on the device, logits float32 on the CPU."""
-        size = chunk_size(images.shape[-2], images.shape[-1])
-        looks = [self.look(part) for part in torch.split(images, size)]
+        return room.fitted(images, lambda chunk: self._read(images, chunk))
+
+    def _read(self, images: Tensor, chunk: int) -> tuple[list[Tensor], Tensor]:
+        looks = [self.look(part) for part in torch.split(images, chunk)]
         features = [torch.cat(parts) for parts in zip(*(places for places, _ in looks), strict=True)]
         return features, torch.cat([answer for _, answer in looks]).float().cpu()
 

@@ -16,12 +16,18 @@ SMALLEST_CUT_BATCH = 8  # a budget does not cut below it: smaller batches say li
 TURNS = 2  # each contender has two in a block, see `netversus.lab.timing.turns`
 STAGE_PASSES = 5
 START_SECONDS = 15.0  # an interpreter that loads torch
+WAY_IMAGES = 32  # of the user's own, whose way is timed
+WAY_REPETITIONS = 3  # beside the first, which warms up
+PICTURE_SECONDS = 0.02  # to read, decode and resize a photograph, roughly
 
 REST = "rest"
 """The part of `stage_seconds` that is no part of the network: what happens between them."""
 
 NOTES = "notes.json"
 """The artifact that tells what the numbers cannot: what did not fit, how busy the machine was, the price."""
+
+WAY = "way.json"
+"""The artifact with every repetition of what some of the user's own images went through: see `step.Way`."""
 
 
 def _listed(value: object) -> object:
@@ -69,8 +75,24 @@ class SpeedOptions(Options):
         BeforeValidator(_engines),
         Field(description="Engines to measure throughput on beside each contender's own, as folded,bf16."),
     ] = ()
-    processes: Annotated[int, Field(ge=1, le=64, description="Processes that share the blocks, one after another.")] = 1
-    cold_start: Annotated[int, Field(ge=0, le=100, description="Fresh interpreters to time for each contender.")] = 0
+    processes: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that share the blocks, one after another. One by default: each costs the start "
+            "of an interpreter, 10 to 70 s. Several show what the layout of a process's memory does.",
+        ),
+    ] = 1
+    cold_start: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100,
+            description="Fresh interpreters to time for each contender; they also tell the most memory of the host "
+            "that a process takes, whatever the engine.",
+        ),
+    ] = 0
     stages: Annotated[bool, Field(description="Measure how long each top-level part of a network takes.")] = True
     price: Annotated[
         float | None, Field(gt=0, description="Price of an hour of this machine, for the cost of a million images.")
@@ -90,7 +112,9 @@ def _images(options: SpeedOptions, work: Work) -> float:
     block = TURNS * (1 + options.repetitions + grid)
     warmup = options.warmup + grid
     extras = STAGE_PASSES * options.stages + options.judged_batch
-    return options.blocks * block + options.processes * warmup + extras + options.cold_start
+    way = options.judged_batch * (1 + WAY_REPETITIONS) if _pictures(work) else 0
+    starts = options.cold_start * (1 + options.judged_batch)
+    return options.blocks * block + options.processes * warmup + extras + way + starts
 
 
 def _calls(options: SpeedOptions) -> int:
@@ -102,10 +126,16 @@ def _starts(options: SpeedOptions, contenders: int) -> int:
     return (options.processes if options.processes > 1 else 0) + options.cold_start * contenders
 
 
+def _pictures(work: Work) -> int:
+    """Of how many of the user's own images the way is timed; those that are drawn have a size of their own and none."""
+    return min(WAY_IMAGES, work.data.splits.get("test", 0)) if work.data.image_size is None else 0
+
+
 def _cost(options: SpeedOptions, work: Work) -> Cost:
     side = max(work.data.image_size or 224, *options.resolution, 0)
     seconds = _images(options, work) * work.infer_seconds
     seconds += work.call_seconds * _calls(options) + START_SECONDS * _starts(options, len(work.rates))
+    seconds += PICTURE_SECONDS * (1 + WAY_REPETITIONS) * _pictures(work)
     return Cost(
         seconds=seconds,
         memory=4 * work.parameters * len(work.rates) + options.judged_batch * side**2 * 3 * 4 * 20,
@@ -154,6 +184,7 @@ def _cuts(asked: SpeedOptions, fitted: SpeedOptions) -> list[str]:
 STUDY = Study(
     name="speed",
     question="Which contender is faster on this machine, one image at a time and in batches?",
+    version=2,  # freed memory is kept for eager networks too; a fresh process is shown the judged batch as well
     questions=(
         Question(
             metric="latency",

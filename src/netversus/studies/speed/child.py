@@ -30,8 +30,9 @@ from netversus.studies.speed.step import Step
 class Job:
     """What a fresh process measures: its share of the blocks (`process`), or its own start.
 
-    For the latter `step` names the step, `unit` the observation, and `began` is the system's monotonic clock in
-    nanoseconds just before the process was started. `parent` is the process that waits for it.
+    For the latter `step` names the step, `unit` the observation, `batch` how many images it is shown at once in the
+    end, and `began` is the system's monotonic clock in nanoseconds just before the process was started. `parent` is the
+    process that waits for it.
     """
 
     contenders: tuple[ContenderCard, ...]
@@ -45,6 +46,7 @@ class Job:
     process: int = 0
     step: str = ""
     unit: str = ""
+    batch: int = 1
     began: int = 0
 
 
@@ -110,7 +112,8 @@ def _bench(job: Job) -> Any:
 
 
 def _cold_start(job: Job) -> Step:
-    """The seconds from the start of this process until its first answer, what they went into, and its memory."""
+    """The seconds from the start of this process until its first answer and what they went into; the most memory that
+    the process had by then, and once it has answered a batch."""
     import torch
 
     bench = _bench(job)
@@ -122,6 +125,9 @@ def _cold_start(job: Job) -> Step:
     with torch.inference_mode():
         model(torch.zeros(1, 3, side, side, device=bench.device)).cpu()
     answered = time.monotonic_ns()
+    alone = peak_resident()
+    with torch.inference_mode():
+        model(torch.zeros(job.batch, 3, side, side, device=bench.device)).cpu()
     parts = {
         "cold_start": answered - job.began,
         "cold_start_import": imported - job.began,
@@ -129,7 +135,8 @@ def _cold_start(job: Job) -> Step:
         "cold_start_answer": answered - loaded,
     }
     seen = [Observations(card.name, metric, (job.unit,), (spent / 1e9,)) for metric, spent in parts.items()]
-    return Step((*seen, Observations(card.name, "memory_process", (job.unit,), (float(peak_resident()),))))
+    held = {"memory_process": alone, "memory_process_batch": peak_resident()}
+    return Step((*seen, *(Observations(card.name, metric, (job.unit,), (float(n),)) for metric, n in held.items())))
 
 
 def peak_resident() -> int:

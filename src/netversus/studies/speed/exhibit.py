@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from netversus.exhibits import Chart, Exhibit, Series, Table, Text
 from netversus.lab.engines.shown import engines_shown
+from netversus.lab.timing.quiet import NOISY_SCATTER, heard, scatter, trust
 from netversus.lab.timing.turns import turns
 from netversus.messages import in_a_row, listed, say, sentences, template, told
 from netversus.quantities import percent
 from netversus.records import ContenderCard
-from netversus.statistics.pairing import Sample, only, pair
-from netversus.statistics.ratios import OrderEffects, log_ratios, order_effects, signed_rank_p
+from netversus.statistics.ratios import signed_rank_p
 from netversus.studies.speed import NOTES, REST
 from netversus.studies.speed.grid import over_engines, over_grid, rate, rows_of, values_of
+from netversus.studies.speed.steadiness import steadiness
+from netversus.studies.speed.way_shown import way_shown
 from netversus.study import Evidence
 
-NOISY_SCATTER = 0.1  # of a contender's blocks around their median, as a standard deviation that outliers do not move
-NOISY_BUSY = 0.25  # share of the machine that others used
 FEWEST_FOR_P99 = 100  # of fewer calls the 99th percentile is the slowest one
 DISTURBED = 0.1  # how much slower a contender is after another's turn, as a share, before it is worth a word
 FEWEST_AFTERMATHS = 8  # of fewer, signed ranks cannot reject at 0.01
@@ -45,12 +45,13 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _disturbed(evidence, timed)
     yield _levels(evidence, timed, kept)
     yield _over_time(evidence, timed)
+    yield from way_shown(evidence, timed)
     yield from _stages(evidence, timed)
     yield from over_grid(evidence, timed)
     yield from over_engines(evidence, timed)
     yield from engines_shown(evidence)
     yield from _cold_starts(evidence, timed)
-    yield _steadiness(evidence, timed)
+    yield steadiness(evidence, timed)
 
 
 def _trust(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str, Any]) -> str:
@@ -58,30 +59,7 @@ def _trust(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mapping[str
     values = {(card.name, metric): values_of(evidence, card, metric) for card in timed for metric in BLOCK_METRICS}
     scatters = {key: scatter(seen) for key, seen in values.items() if len(seen)}
     worst = max(scatters, key=scatters.__getitem__)
-    signs = []
-    if scatters[worst] > NOISY_SCATTER:
-        signs.append(_scattered(worst, scatters[worst]))
-    busy = kept.get("busy", 0.0)
-    if busy > NOISY_BUSY:
-        signs.append(
-            say(
-                "others used {busy} of the processors (more than {limit} disturbs timings)",
-                busy=percent(busy),
-                limit=percent(NOISY_BUSY),
-            )
-        )
-    if signs:
-        return say(
-            "This machine was not quiet: {signs}. Ratios of contenders timed in turns still hold, their intervals are "
-            "wider; single times are those of a disturbed machine.",
-            signs=listed(signs),
-        )
-    return say(
-        "The machine was quiet: what it timed scatters by at most {scatter} from block to block, others used {busy} of "
-        "the processors.",
-        scatter=percent(scatters[worst], 1),
-        busy=percent(busy),
-    )
+    return trust(scatters[worst], _scattered(worst, scatters[worst]), heard(kept))
 
 
 def _scattered(worst: tuple[str, str], by: float) -> str:
@@ -95,12 +73,6 @@ def _scattered(worst: tuple[str, str], by: float) -> str:
             "the throughput of {contender} scatters by {scatter} from block to block (more than {limit} is noisy)"
         )
     return say(words, contender=worst[0], scatter=percent(by), limit=percent(NOISY_SCATTER))
-
-
-def scatter(values: Array) -> float:
-    """The spread of times relative to their median: 1.4826 times the median absolute deviation, over the median."""
-    centre = float(np.median(values))
-    return 1.4826 * float(np.median(np.abs(values - centre))) / centre
 
 
 def _disturbed(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Text]:
@@ -177,15 +149,23 @@ def _levels_note(evidence: Evidence, timed: Sequence[ContenderCard], kept: Mappi
     ]
     if calls < FEWEST_FOR_P99:
         words.append(say("A 99th percentile takes {n} calls.", n=FEWEST_FOR_P99))
-    if kept.get("meters"):
-        words.append(say("Energy by {meters}: all that the chip drew.", meters=in_a_row(kept["meters"])))
-    else:
-        words.append(say("This machine does not tell its energy."))
+    words.append(_of_energy(kept))
     lacking = [card.name for card in timed if evidence.series(card.name, "memory") is None]
     if lacking and kept:
         names = in_a_row(lacking)
         words.append(say("The memory of {contenders} is not torch's and cannot be told.", contenders=names))
+    if not any(evidence.series(card.name, "memory_process_batch") for card in timed):
+        words.append(say("The most memory of the host that a whole process takes is told with --speed.cold_start 1."))
     return sentences(*words)
+
+
+def _of_energy(kept: Mapping[str, Any]) -> str:
+    """By which meters it was told, or that it was not."""
+    if kept.get("meters"):
+        return say("Energy by {meters}: all that the chip drew.", meters=in_a_row(kept["meters"]))
+    if str(kept.get("device", "")).startswith("cuda"):
+        return say("This machine does not tell its energy; an NVIDIA card does to the package nvidia-ml-py.")
+    return say("This machine does not tell its energy.")
 
 
 def _how_timed(calls: int, batches: str, kept: Mapping[str, Any]) -> str:
@@ -240,80 +220,34 @@ def _stages(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Char
 
 
 def _cold_starts(evidence: Evidence, timed: Sequence[ContenderCard]) -> Iterator[Table]:
-    metrics = ("cold_start", "cold_start_import", "cold_start_load", "cold_start_answer")
+    columns = {
+        "cold_start": (say("in all (s)"), ".3g", 1.0),
+        "cold_start_import": (say("imports (s)"), ".3g", 1.0),
+        "cold_start_load": (say("loading (s)"), ".3g", 1.0),
+        "cold_start_answer": (say("answer (s)"), ".3g", 1.0),
+        "memory_process": (say("memory (MiB)"), ",.0f", 2**-20),
+        "memory_process_batch": (say("with a batch (MiB)"), ",.0f", 2**-20),
+    }
     started = [card for card in timed if evidence.series(card.name, "cold_start")]
+    shown = {m: c for m, c in columns.items() if any(evidence.series(card.name, m) for card in started)}
     if started:
         yield Table(
             title=say("From nothing to the first answer"),
-            columns=(
-                say("contender"),
-                say("starts"),
-                say("in all (s)"),
-                say("imports (s)"),
-                say("loading (s)"),
-                say("answer (s)"),
-                say("memory (MiB)"),
-            ),
+            columns=(say("contender"), say("starts"), *(title for title, _, _ in shown.values())),
             rows=tuple(
                 (
                     card.name,
                     len(values_of(evidence, card, "cold_start")),
-                    *(_median(evidence, card, metric) for metric in metrics),
-                    _median(evidence, card, "memory_process", 2**-20),
+                    *(_median(evidence, card, metric, scale) for metric, (_, _, scale) in shown.items()),
                 )
                 for card in started
             ),
-            formats=("", "d", ".3g", ".3g", ".3g", ".3g", ",.0f"),
+            formats=("", "d", *(form for _, form, _ in shown.values())),
             note=say(
                 "Medians over fresh interpreters whose files the system had read before. Memory is the most that the "
                 "process had resident, libraries included."
             ),
         )
-
-
-def _steadiness(evidence: Evidence, timed: Sequence[ContenderCard]) -> Table:
-    """Drift and memory of each contender's blocks, and of its ratio to the first contender: the latter matters."""
-    first = evidence.series(timed[0].name, "latency")
-    rows = []
-    for card in timed:
-        own = values_of(evidence, card, "latency")
-        sample = evidence.series(card.name, "latency")
-        against = _log_ratios(first, sample) if card is not timed[0] else None
-        rows.append((card.name, 100 * scatter(own), *_order(own), *_order(against)))
-    return Table(
-        title=say("How steady the timings were"),
-        columns=(
-            say("contender"),
-            say("scatter of the blocks (%)"),
-            say("drift"),
-            say("autocorrelation"),
-            say("drift of the ratio to {contender}", contender=timed[0].name),
-            say("its autocorrelation"),
-        ),
-        rows=tuple(rows),
-        formats=("", ".1f", "+.2f", "+.2f", "+.2f", "+.2f"),
-        note=say(
-            "Drift is the rank correlation with time, autocorrelation that of neighbouring blocks; 0 is steady. What "
-            "both contenders share cancels in the ratio."
-        ),
-    )
-
-
-def _log_ratios(first: Sample | None, other: Sample | None) -> Array | None:
-    if first is None or other is None:
-        return None
-    common = set(first.units) & set(other.units)
-    if not common:
-        return None
-    paired = pair(only(first, common), only(other, common))
-    return log_ratios(paired.a, paired.b)
-
-
-def _order(values: Array | None) -> tuple[float | None, float | None]:
-    if values is None or len(values) < 3:
-        return None, None
-    order: OrderEffects = order_effects(values)
-    return order.trend, order.autocorrelation
 
 
 def _median(evidence: Evidence, card: ContenderCard, metric: str, scale: float = 1.0) -> float | None:

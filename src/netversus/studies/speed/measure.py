@@ -21,9 +21,9 @@ from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.turns import turns
 from netversus.provenance import usable_cores
 from netversus.records import Artifact, ContenderCard, Emission, Progress
-from netversus.studies.speed import NOTES, share
+from netversus.studies.speed import NOTES, WAY, share
 from netversus.studies.speed.child import JOB, Job
-from netversus.studies.speed.step import Step
+from netversus.studies.speed.step import WAY_RECORD, Step
 
 POLL_SECONDS = 0.2
 
@@ -38,6 +38,8 @@ def measure(bench: Bench) -> Iterator[Emission]:
         step = kept.get(name)
         assert step is not None
         yield from step.observations
+        if step.way is not None:
+            yield Artifact(WAY, WAY_RECORD.dump_json(step.way))
         yield Progress(number + 1, len(names), "steps")
     yield Artifact(NOTES, _notes(bench, kept, names))
 
@@ -63,7 +65,10 @@ def _steps(bench: Bench, kept: Kept[Step], starts: Iterable[_Start]) -> Iterator
         yield from share.run(bench, kept, process) if alone else _in_child(bench, kept, process)
     for start in starts:
         if kept.get(start.step) is None:
-            job = replace(_job(bench, kept), contenders=(start.card,), step=start.step, unit=start.unit)
+            job = _job(bench, kept)
+            job = replace(
+                job, contenders=(start.card,), step=start.step, unit=start.unit, batch=_batch_used(bench, kept)
+            )
             with _lent(bench, kept):
                 for _ in _running(replace(job, began=time.monotonic_ns()), kept):
                     pass
@@ -90,6 +95,13 @@ def _job(bench: Bench, kept: Kept[Step]) -> Job:
     )
 
 
+def _batch_used(bench: Bench, kept: Kept[Step]) -> int:
+    """The batch of the judged throughput: as asked, or as much as memory allowed all contenders together."""
+    names = [name for k in range(bench.options.processes) for name in share.names(bench.options, k)]
+    seen = (o for step in kept.all(names) for o in step.observations if o.metric == "batch_used")
+    return int(min((size for o in seen for size in o.values), default=bench.options.judged_batch))
+
+
 def _in_child(bench: Bench, kept: Kept[Step], process: int) -> Iterator[str]:
     """The share of a fresh process: its steps as they appear."""
     wanted = share.names(bench.options, process)
@@ -109,14 +121,14 @@ def _in_child(bench: Bench, kept: Kept[Step], process: int) -> Iterator[str]:
 def _lent(bench: Bench, kept: Kept[Step]) -> Iterator[None]:
     """Tell a fresh process which engines were chosen, and keep what it chose: all run each contender on the same."""
     for card in bench.contenders:
-        record = bench.kept(card.name, ENGINE_FILE)
+        record = bench.engine_record(card)
         if record is not None:
             kept.put_artifact(Artifact(ENGINE_FILE, record, card.name))
     yield
     for card in bench.contenders:
         record = kept.artifact(card.name, ENGINE_FILE)
-        if record is not None and bench.kept(card.name, ENGINE_FILE) is None:
-            bench.keep(Artifact(ENGINE_FILE, record, card.name))
+        if record is not None:
+            bench.keep_engine_record(card, record)
 
 
 def _running(job: Job, kept: Kept[Step]) -> Iterator[None]:
@@ -159,7 +171,7 @@ def _notes(bench: Bench, kept: Kept[Step], names: Iterable[str]) -> bytes:
     return json.dumps(
         {
             "notes": list(dict.fromkeys(note for step in steps for note in step.notes)),
-            "busy": max((share for step in steps for share in step.busy), default=0.0),
+            "busy": [share for step in steps for share in step.busy],
             "meters": list(dict.fromkeys(meter for step in steps for meter in step.meters)),
             "batch": bench.options.judged_batch,
             "price": bench.options.price,

@@ -17,6 +17,7 @@ from netversus.errors import EngineError, MissingExtraError, NetversusError
 from netversus.lab.bench import Bench
 from netversus.lab.devices import out_of_memory
 from netversus.lab.engines.nan_origin import nan_origin
+from netversus.lab.engines.prepared import Prepared
 from netversus.lab.preprocessing import scaled
 from netversus.lab.running import on_engine
 from netversus.lab.timing.stopwatch import Stopwatch, undisturbed
@@ -149,7 +150,7 @@ class Rig:
         images = self.images(contender, Point(1))
         if not bool(torch.isfinite(contender.model(images)).all()):
             said = template("{contender} gives NaN or infinite outputs, first from {layer}: it was timed all the same.")
-            layer = nan_origin(contender.model, images) or noted("inside the engine")
+            layer = _origin(contender.model, images)
             self.notes.append(noted(said, contender=contender.name, layer=layer))
         return seconds
 
@@ -261,6 +262,16 @@ class Rig:
                 yield Observations(name, "throughput", (unit,), (rate,))
             else:
                 yield Observations(name, "throughput_grid", (f"{point}/{unit}",), (rate,))
+
+
+def _origin(model: nn.Module, images: Tensor) -> str:
+    """The layer where outputs first are no numbers, where the network still shows its layers on its engine."""
+    network, shown = (model.network, model.enter(images)) if isinstance(model, Prepared) else (model, images)
+    if isinstance(network, nn.Module):
+        found = nan_origin(network, shown)
+        if found and (network is model or found in dict(network.named_modules())):
+            return found
+    return noted("inside the engine")
 
 
 def _loaded(bench: Bench, card: ContenderCard) -> Contender:

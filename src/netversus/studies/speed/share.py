@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netversus.lab.bench import Bench
-from netversus.lab.timing.busy import others_busy
+from netversus.lab.timing.busy import Others, others_busy
 from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.stopwatch import Stopwatch
 from netversus.studies.speed import SpeedOptions
 from netversus.studies.speed.extras import energy, memory, stages
 from netversus.studies.speed.rig import Rig
 from netversus.studies.speed.step import Step
+from netversus.studies.speed.way import way
 
 
 def blocks_of_process(options: SpeedOptions, process: int) -> range:
@@ -24,7 +25,8 @@ def names(options: SpeedOptions, process: int) -> list[str]:
     """The steps of a process in order. The first process also measures what is measured once."""
     prefix = f"p{process}"
     blocks = [f"{prefix}-block-{number:03d}" for number in blocks_of_process(options, process)]
-    return [f"{prefix}-warmup", *blocks, *([f"{prefix}-extras"] if process == 0 else [])] if blocks else []
+    once = [f"{prefix}-extras", f"{prefix}-way"] if process == 0 else []
+    return [f"{prefix}-warmup", *blocks, *once] if blocks else []
 
 
 def run(bench: Bench, kept: Kept[Step], process: int) -> Iterator[str]:
@@ -37,17 +39,22 @@ def run(bench: Bench, kept: Kept[Step], process: int) -> Iterator[str]:
     busy = others_busy()
     rig = Rig.of(bench, f"p{process}", Stopwatch(bench.device))
     warmup = Step(tuple(rig.warm_up()), tuple(rig.notes), (busy,))
+    others = Others()
     for name in wanted:
         if name in missing:
-            kept.put(name, warmup if name.endswith("-warmup") else _measured(rig, name))
+            kept.put(name, warmup if name.endswith("-warmup") else _measured(bench, rig, others, name))
         yield name
 
 
-def _measured(rig: Rig, name: str) -> Step:
+def _measured(bench: Bench, rig: Rig, others: Others, name: str) -> Step:
     said = len(rig.notes)
     kind, _, number = name.removeprefix(f"{rig.process}-").partition("-")
     if kind == "block":
-        return Step(tuple(rig.block(int(number))), tuple(rig.notes[said:]))
+        seen = tuple(rig.block(int(number)))
+        return Step(seen, tuple(rig.notes[said:]), others.heard())
+    if kind == "way":
+        found = way(bench, rig)
+        return Step(notes=tuple(rig.notes[said:]), way=found)
     spent, meters = energy(rig)
     parts = stages(rig) if rig.options.stages else ()
     return Step((*parts, *memory(rig), *spent), busy=(others_busy(),), meters=meters)

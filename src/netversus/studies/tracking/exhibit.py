@@ -9,6 +9,7 @@ import numpy as np
 
 from netversus.exhibits import Chart, Exhibit, Gallery, Picture, Scalar, Series, Table, Text
 from netversus.lab.detection.told import trained_here
+from netversus.lab.shortage import shortage_shown
 from netversus.lab.tracking.least import OVERLAP
 from netversus.messages import say, sentences
 from netversus.records import ContenderCard
@@ -50,6 +51,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _how_sure_boxes_are(evidence)
     yield _by_sequence(found)
     yield from _films(evidence, found)
+    yield from shortage_shown(evidence)
 
 
 def _found(evidence: Evidence, card: ContenderCard) -> Found:

@@ -195,8 +195,8 @@ def _eyes(bench: Bench, cards: Sequence[ContenderCard]) -> dict[str, dict[str, E
     """Of each contender its own eye, and that of a random network of its kind."""
     return {
         card.name: {
-            TRACKED: Eye.of(card, bench.model(card), bench.device),
-            RANDOM: Eye.of(card, random_twin(bench.model(card), bench.seed), bench.device),
+            TRACKED: Eye.of(card, bench.model(card), bench.device, bench.room(card)),
+            RANDOM: Eye.of(card, random_twin(bench.model(card), bench.seed), bench.device, bench.room(card)),
         }
         for card in cards
     }

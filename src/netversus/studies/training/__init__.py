@@ -178,7 +178,7 @@ _FITS = {"samples": _fit_samples, "time": _fit_time, "flops": _fit_flops}
 
 STUDY = Study(
     name="training",
-    version=3,
+    version=4,
     question="What does each contender learn from the same images, in the same order, under one recipe?",
     questions=(
         Question(

@@ -84,13 +84,24 @@ def _share(bench: Bench, group: Group, world: World) -> Iterator[Emission]:
         if number > last and pace.due():
             pace.keep(lambda: _save(bench, learners))
         last = number
-        for _ in _steps(learner, stop):
-            yield Progress(learner.trainee.done, learner.trainee.steps, f"steps of {learner.name}, {group.share:g}")
+        yield from _share_round(learner, stop, group.share, number)
     for learner in learners:
         shown = group.shown[learner.trainee.preprocessing]
         for split, view in (("train", shown.train), ("test", shown.test)):
             top1 = _accuracy(learner, view, view.curve)
             yield Observations(learner.name, f"fraction_{split}_top1", (_unit(group.share),), (top1,))
+
+
+def _share_round(learner: Learner, stop: int, share: float, number: int) -> Iterator[Emission]:
+    """The steps of one round on a share of the images: the seconds that an image took."""
+    trainee = learner.trainee
+    images = (stop - trainee.done) * trainee.recipe.batch
+    begin = time.perf_counter()
+    for _ in _steps(learner, stop):
+        yield Progress(trainee.done, trainee.steps, f"steps of {learner.name}, {share:g}")
+    seconds = time.perf_counter() - begin
+    unit = f"{_unit(share)}/round-{number + 1:03d}"
+    yield Observations(learner.name, "fraction_train_time", (unit,), (seconds / images,))
 
 
 def _unit(share: float) -> str:

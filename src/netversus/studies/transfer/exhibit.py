@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from netversus.exhibits import Chart, Exhibit, Series, Table
+from netversus.lab.shortage import shortage_shown
 from netversus.messages import say, template, told
 from netversus.study import Evidence
 
@@ -21,6 +22,7 @@ def exhibit(evidence: Evidence) -> Iterator[Exhibit]:
     yield from _worth(evidence)
     yield from _few_shot(evidence)
     yield from _stages(evidence)
+    yield from shortage_shown(evidence)
 
 
 def _mean(evidence: Evidence, contender: str, metric: str, seed: int) -> float | None:

@@ -159,10 +159,10 @@ def _adjusted(bench: Bench, frozen: Sequence[Frozen]) -> Iterator[Emission]:
     for tuning in tunings:
         yield from _trained(bench, tuning, views.get(geometry(tuning.preprocessing)), train.labels)
     shapes = {tuning.preprocessing for tuning in tunings}
-    images = bench.data.split("test")
+    images, rooms = bench.data.split("test"), {each.card.name: bench.room(each.card) for each in frozen}
     for batch in batches(images, test.index, bench.options.batch, bench.device, preprocessings=shapes):
         for tuning in tunings:
-            scores = predict(tuning, batch.inputs(tuning.preprocessing))
+            scores = predict(tuning, batch.inputs(tuning.preprocessing), rooms[tuning.name])
             answers = tuning.probe.classes[scores.argmax(dim=1).numpy()]
             right = (answers == batch.labels) & np.asarray(torch.isfinite(scores).all(dim=1))
             yield Observations(tuning.name, f"{tuning.kind}_top1", batch.ids, tuple(right.astype(float).tolist()))

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from netversus.lab.engines.engine import CUDA, Engine
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from netversus.lab.engines.prepared import Ready
     from netversus.lab.engines.source import Source
 
@@ -23,13 +21,10 @@ def _make(source: Source) -> Ready:
     from netversus.lab.engines.prepared import Ready
 
     network = source.module()
-
-    def run(images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, torch.bfloat16):
-            logits: Tensor = network(images)
-        return logits
-
-    return Ready(run)
+    # Not a function around it: the network keeps its weights and the names of its layers for those who ask for them.
+    casting = torch.autocast(source.device.type, torch.bfloat16)
+    network.forward = casting(network.forward)
+    return Ready(network)
 
 
 ENGINES = (Engine("autocast", "bf16 by torch.autocast, weights cast at every call", "bf16", _make, automatic=CUDA),)
