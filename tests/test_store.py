@@ -32,6 +32,26 @@ def test_observations_come_back_in_stored_order_over_several_flushes(tmp_path: P
     assert found["a", "other"].values.tolist() == [7.0]
 
 
+def test_a_cell_is_read_anew_when_there_is_more_of_it_and_only_then(tmp_path: Path):
+    run, other = RunStore.create(tmp_path / "run"), RunStore.open(tmp_path / "run")
+    run.cell(CELL).append([observed(1.0)])
+    first = run.cell(CELL).observations()
+    assert run.cell(CELL).observations() is first
+    other.cell(CELL).append([observed(2.0, start=1)])
+    assert run.cell(CELL).observations()["a", "m"].values.tolist() == [1.0, 2.0]
+    assert first["a", "m"].values.tolist() == [1.0]
+
+
+def test_only_the_cells_that_were_read_last_are_held(tmp_path: Path):
+    run = RunStore.create(tmp_path / "run")
+    for number in range(9):
+        run.cell(f"c{number}").append([observed(float(number))])
+    found = [run.cell(f"c{number}").observations() for number in range(9)]
+    assert run.cell("c8").observations() is found[8]
+    assert run.cell("c0").observations() is not found[0]
+    assert run.cell("c0").observations()["a", "m"].values.tolist() == [0.0]
+
+
 def test_a_unit_is_stored_once_however_often_it_is_observed(tmp_path: Path):
     cell = CellStore(tmp_path)
     assert cell.append([observed(1.0, 2.0)]) == 2

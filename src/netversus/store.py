@@ -33,6 +33,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -66,11 +67,36 @@ def new_run_path(parent: Path, label: str) -> Path:
     return path
 
 
+_Observed = Mapping[tuple[str, str], Sample]
+
+
+class _Recent:
+    """What was read last of a run's cells: findings and report ask for the same, one after the other. Parts are never
+    rewritten, so that a cell with the same parts has the same observations."""
+
+    def __init__(self, most: int = 4) -> None:
+        self.most = most
+        self._kept: dict[str, tuple[list[str], _Observed]] = {}
+
+    def get(self, place: str, parts: list[str]) -> _Observed | None:
+        """The observations of these parts, if they are still known."""
+        known = self._kept.get(place)
+        return known[1] if known and known[0] == parts else None
+
+    def put(self, place: str, parts: list[str], observed: _Observed) -> None:
+        """Keep them; the oldest others go."""
+        self._kept.pop(place, None)
+        self._kept[place] = (parts, observed)
+        while len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
+
+
 class CellStore:
     """One cell's folder."""
 
-    def __init__(self, files: Files | Path) -> None:
+    def __init__(self, files: Files | Path, recent: _Recent | None = None) -> None:
         self.files = LocalFiles(files) if isinstance(files, Path) else files
+        self._recent = recent or _Recent()
         self._seen: dict[tuple[str, str], set[str]] | None = None
         self._mark = uuid.uuid4().hex[:8]
 
@@ -104,8 +130,13 @@ class CellStore:
 
     def observations(self) -> Mapping[tuple[str, str], Sample]:
         """All that was observed: (contender, metric) -> units and values, in stored order."""
-        tables = [self._read(part) for part in self._parts()]
-        return _split(pa.concat_tables(tables).combine_chunks()) if tables else {}
+        parts = self._parts()
+        found = self._recent.get(self.files.place, parts)
+        if found is None:
+            tables = [self._read(part) for part in parts]
+            found = MappingProxyType(_split(pa.concat_tables(tables).combine_chunks()) if tables else {})
+            self._recent.put(self.files.place, parts, found)
+        return found
 
     def new_parts(self, known: Collection[str]) -> Iterator[tuple[str, Mapping[tuple[str, str], Sample]]]:
         """The parts that are not among `known`, by name, each with what it holds: for those who read while another
@@ -172,7 +203,8 @@ def _split(table: pa.Table) -> dict[tuple[str, str], Sample]:
     """Group the rows by contender and metric, keeping the stored order."""
     contenders = table["contender"].combine_chunks().dictionary_encode()
     metrics = table["metric"].combine_chunks().dictionary_encode()
-    units, values = table["unit"].to_numpy(zero_copy_only=False), table["value"].to_numpy()
+    # Strings by way of a list: pyarrow's own way to an array of them loads pandas.
+    units, values = np.array(table["unit"].to_pylist(), dtype=np.object_), table["value"].to_numpy()
     codes = contenders.indices.to_numpy() * len(metrics.dictionary) + metrics.indices.to_numpy()
     result = {}
     for code in np.unique(codes):
@@ -219,6 +251,7 @@ class RunStore:
     def __init__(self, files: Files) -> None:
         self.files = files
         self.place = files.place
+        self._recent = _Recent()
 
     @property
     def path(self) -> Path:
@@ -346,7 +379,7 @@ class RunStore:
         key = cell if isinstance(cell, str) else cell.key
         if not _FILE_NAME.fullmatch(key):
             raise RunFolderError(f"a cell's key must be a plain name, got {key[:80]!r}")
-        return CellStore(self.files.below(f"cells/{key}"))
+        return CellStore(self.files.below(f"cells/{key}"), self._recent)
 
     def outcome(self, cell: Cell) -> Outcome | None:
         """How a cell ended, or None while it has not."""
