@@ -13,6 +13,7 @@ import numpy as np
 
 from netversus.errors import OptionError, PairingError, RunFolderError, StatisticsError
 from netversus.evidence import StudyEvidence
+from netversus.messages import noted
 from netversus.plan import Plan
 from netversus.records import Question, Role, Scale
 from netversus.statistics.pairing import Paired, Sample, pair
@@ -147,9 +148,10 @@ def scatters_of(store: RunStore, unit: Unit) -> tuple[Scatter, ...]:
     for a, b in plan.pairs(study):
         sides = tuple(_by_seed(evidence, card.name, question.metric) for card in (a, b))
         if all(sides):
-            who = f"{a.name} / {b.name}: {study}.{question.metric}"
-            value, seen = estimate(sides[0], sides[1], who)
-            found.append(Scatter(value, f"{who} on {seen}", plan.level(question)))
+            asked = f"{study}.{question.metric}"
+            value, seen = estimate(sides[0], sides[1], f"{a.name} / {b.name}: {asked}")
+            source = noted("{a} / {b}: {question} on {seen}", a=a.name, b=b.name, question=asked, seen=seen)
+            found.append(Scatter(value, source, plan.level(question)))
     if not found:
         raise RunFolderError(
             f"{store.place} holds no observations of {study}.{question.metric} of two contenders",
@@ -200,7 +202,9 @@ def _disagreement(a: _BySeed, b: _BySeed, who: str) -> tuple[float, str]:
         raise RunFolderError(
             f"{who} never differs on {images:,} images, which estimates nothing", hint="name a --disagreement instead"
         )
-    return float(np.mean(shares)), f"{images:,} images{_seeds(len(shares))}"
+    n, seeds = f"{images:,}", len(shares)
+    seen = noted("{n} images, {seeds} seeds", n=n, seeds=seeds) if seeds > 1 else noted("{n} images", n=n)
+    return float(np.mean(shares)), seen
 
 
 def _together(a: _BySeed, b: _BySeed) -> Iterator[tuple[int, int]]:
@@ -218,17 +222,19 @@ def _over_seeds(a: _BySeed, b: _BySeed, who: str) -> tuple[float, str]:
             hint="measure with --repeats, or name a --deviation",
         )
     variances = [np.var([sample.values.mean() for sample in side.values()], ddof=1) for side in (a, b)]
-    return _positive(float(np.sqrt(np.mean(variances))), who), f"{fewest} seeds of each"
+    return _positive(float(np.sqrt(np.mean(variances))), who), noted("{n} seeds of each", n=fewest)
 
 
 def _of_differences(a: _BySeed, b: _BySeed, who: str) -> tuple[float, str]:
     paired = _paired(a, b, who)
-    return _positive(float(paired.differences.std(ddof=1)), who), f"{len(paired):,} sequences"
+    return _positive(float(paired.differences.std(ddof=1)), who), noted("{n} sequences", n=f"{len(paired):,}")
 
 
 def _of_ratios(a: _BySeed, b: _BySeed, who: str) -> tuple[float, str]:
     paired = _paired(a, b, who)
-    return _positive(float(log_ratios(paired.a, paired.b).std(ddof=1)), who), f"{len(paired):,} timing blocks"
+    return _positive(float(log_ratios(paired.a, paired.b).std(ddof=1)), who), noted(
+        "{n} timing blocks", n=f"{len(paired):,}"
+    )
 
 
 def _paired(a: _BySeed, b: _BySeed, who: str) -> Paired:
@@ -246,7 +252,3 @@ def _positive(deviation: float, who: str) -> float:
     if deviation > 0:
         return deviation
     raise RunFolderError(f"{who} never varies, which estimates nothing", hint="name a --deviation instead")
-
-
-def _seeds(count: int) -> str:
-    return f", {count} seeds" if count > 1 else ""

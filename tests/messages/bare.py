@@ -20,6 +20,7 @@ _EXACT = re.compile(r"^netversus |^<|charset=|-src |frame-ancestors |=\(\)|Polic
 _TAG = re.compile(r'^\s*(<|[\w-]+=")')
 _SHOW = {"print", "table", "_say", "message_page", "PlainTextResponse", "HTTPException"}
 """What puts a single word before a reader, too."""
+_TAKES_APART = {"compile", "partition", "rpartition", "split"}
 _HOW = {"style", "markup", "end", "soft_wrap", "flush", "media_type", "headers"}
 _SAME = {"netversus", "none"}  # a name, and a value of SVG
 
@@ -69,7 +70,11 @@ def _parts(node: ast.AST, *, shown: bool) -> Iterator[tuple[ast.AST, bool]]:
         return  # words of records; `declared` enumerates those that are shown
     elif isinstance(node, ast.Compare):
         yield from ((child, False) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.Constant))
-    elif isinstance(node, ast.Subscript | ast.Dict):
+    elif isinstance(node, ast.FunctionDef) and node.name == "_help":
+        return
+    elif isinstance(node, ast.Dict):
+        yield from ((value, False) for value in node.values)
+    elif isinstance(node, ast.Subscript):
         yield from ((child, False) for child in ast.iter_child_nodes(node))
     else:
         yield from ((child, shown) for child in ast.iter_child_nodes(node))
@@ -78,7 +83,7 @@ def _parts(node: ast.AST, *, shown: bool) -> Iterator[tuple[ast.AST, bool]]:
 def _of_call(node: ast.Call, *, shown: bool) -> Iterator[tuple[ast.AST, bool]]:
     name = ast.unparse(node.func)
     last = name.rpartition(".")[2]
-    if last.endswith("Error") or name.startswith("typer."):
+    if last.endswith("Error") or name.startswith("typer.") or last in _TAKES_APART:
         return  # errors and --help are English
     said = name in MARKS
     shows = last in _SHOW

@@ -18,7 +18,11 @@ from jinja2 import Environment, nodes
 
 import netversus
 from netversus.browse import live, shelf
+from netversus.cli.study_options import described
 from netversus.decide import gate, security
+from netversus.lab.data import list_data
+from netversus.lab.engines import find_engines
+from netversus.lab.inspect.looked import Check
 from netversus.messages import catalogue
 from netversus.quantities import plural
 from netversus.records import Direction, Verdict
@@ -30,7 +34,10 @@ MARKS = ("say", "noted", "template")
 SAME_EVERYWHERE = {"", "%", "s", "bytes", "parameters", "MACs", "px"}
 """Units that are shortened, or are no words."""
 COSTS = {"s", "bytes", "parameters", "J"}
-KINDS_OF_UNITS = ("image", "class", "seed", "training seed", "timing block", "sequence")
+KINDS_OF_UNITS = (
+    *("image", "class", "seed", "training seed", "timing block", "sequence"),
+    *("tensor", "element", "byte"),
+)
 """What the sources count beside what the studies pair on."""
 
 
@@ -103,6 +110,7 @@ def declared() -> dict[str, str]:
         if not study.module.startswith("netversus."):
             continue
         found[study.question] = found[study.name] = study.name
+        found |= {text: f"{study.name}: --{name}" for name, _, text in described(study.options) if text}
         for question in study.questions:
             where = f"{study.name}.{question.metric}"
             found[question.asks] = where
@@ -115,6 +123,9 @@ def declared() -> dict[str, str]:
     found |= {"{number} %": "quantities", "{number} points": "quantities"}
     found |= {verdict.value: "records.Verdict" for verdict in Verdict}
     found |= {need.value: "study.Need" for need in (Need.BOXES, Need.SEQUENCES)}
+    found |= {engine.summary: f"engine {engine.name}" for engine in find_engines().values()}
+    found |= {kind.summary: f"data {kind.name}" for kind in list_data()}
+    found |= {check.value: "lab.inspect.looked.Check" for check in Check}
     for states in (gate.State, security.Standing, security.Cause, live.State, live.Phase, shelf.Standing):
         found |= {state.value: f"{states.__module__}.{states.__name__}" for state in states if state.value}
     return found | dict(_of_claims())

@@ -22,6 +22,8 @@ DECLARED = {
     "browse/templates/parts.html.jinja": {"word"},
     "claims/words.py": {"claim.not_checkable", "evidence.binding.shown_because", "figure.note"},
     "cli/compare.py": {"f.verdict.value"},
+    "cli/inspect_data.py": {"check.value"},
+    "cli/list.py": {"engine.summary", "kind.summary", "study.question", "question.asks", "text"},
     "cli/watch.py": {"snapshot.phase.value", "each.state.value"},
     "decide/security.py": {"stand.standing.value", "Standing.ACCEPTED.value", "Cause.ABSENT.value", "cause.value"},
     "report/claims_section.py": {"judgement.claim.reading", "judgement.claim.note"},
@@ -39,12 +41,14 @@ DECLARED = {
 """What is said of declarations and records, which `declared` enumerates; elsewhere a module marks its templates."""
 
 ROOMS = (
-    *("cli/gate.py", "cli/recommend.py", "cli/serve.py", "cli/watch.py"),
+    *("cli/compare.py", "cli/doctor.py", "cli/gate.py", "cli/inspect_data.py", "cli/list.py", "cli/planned.py"),
+    *("cli/power.py", "cli/progress.py", "cli/recommend.py", "cli/scan.py", "cli/serve.py", "cli/train.py"),
+    "cli/watch.py",
     *("decide/gate.py", "decide/security.py", "decide/strength.py"),
     *("report/gate_files.py", "report/security_section.py"),
     *(path.relative_to(SOURCES).as_posix() for path in sorted((SOURCES / "browse").glob("*.py"))),
 )
-"""What --lang makes speak beside the report: gate, recommend, watch and serve."""
+"""What --lang makes speak beside the report: the commands, and what gate and serve are made of."""
 TEMPLATES = sorted(SOURCES.rglob("*.html.jinja"))
 
 CHINESE = "\u3007\u3400-\u9fff"

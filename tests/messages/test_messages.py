@@ -153,6 +153,30 @@ def test_what_no_template_fits_is_told_as_it_is():
             assert told(text) == text
 
 
+def test_what_somebody_else_named_keeps_its_name():
+    with speaking("zh"):
+        assert told("head") == "输出头"
+        assert told("class: head") == "类别：head"
+        assert told(noted("{contender} does not fit in memory", contender="steps")) == "steps 内存不足"
+
+
+def test_a_comma_alone_makes_no_template_fit():
+    with speaking("zh"):
+        for text in ("(64, 3, 7, 7)", "cat, dog", "narrow, wide"):
+            assert told(text) == text
+        assert (
+            told("paired Bayesian bootstrap, 100 draws, sign-flip test") == "配对贝叶斯自助法，100 次抽样，符号翻转检验"
+        )
+        assert told("(os.system, a list)") == "(os.system, 列表)"
+
+
+def test_a_shape_is_not_cut_at_its_commas():
+    shapes = {"name": "'w'", "shape": (10, 64), "architecture": "resnet18", "expected": (1000, 512)}
+    stored = noted("tensor {name} has shape {shape}, {architecture} has {expected}", **shapes)
+    with speaking("zh"):
+        assert told(stored) == "张量 'w' 的形状为 (10, 64)，resnet18 的为 (1000, 512)"
+
+
 def test_a_gap_named_n_holds_a_number_only():
     with speaking("zh"):
         assert told("1.5 points") == "1.5 个百分点"

@@ -108,7 +108,9 @@ def _command(options: dict[str, dict[str, Any]]) -> Any:
         on: Annotated[
             str, typer.Option(help="local-cluster, tcp://scheduler:8786, a scheduler file .json, slurm or pbs.")
         ] = "",
-        lang: Annotated[str, typer.Option(help="Language of what is shown and of the report: en, or zh for Chinese.")] = "en",
+        lang: Annotated[
+            str, typer.Option(help="Language of what is said and of the report: en, or zh for Chinese.")
+        ] = "en",
         open_report: Annotated[bool, typer.Option("--open", help="Open the report in the browser at the end.")] = False,
         dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     ) -> int:
@@ -178,9 +180,9 @@ def _watched(
             with speaking(lang):
                 screen.print(_interrupted(listener.place), markup=False)
             return EXIT_INTERRUPTED
-    report = run.report(lang=lang)
     with speaking(lang):
         _print_verdicts(screen, run)
+        report = run.report(lang=lang)
         screen.print(say("report: {place}", place=report), markup=False)
         if open_report:
             _open(screen, report)

@@ -7,11 +7,26 @@ import platform
 import re
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, requires
+from typing import Annotated
+
+import typer
 
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_OK
+from netversus.messages import catalogue, say, speaking, template
 from netversus.provenance import PACKAGES, installed, this_machine
 
+_FACTS = {
+    "system": template("system"),
+    "processor": template("processor"),
+    "cores": template("cores"),
+    "memory": template("memory"),
+    "device": template("device"),
+    "threads": template("threads"),
+    "accelerator": template("accelerator"),
+    "accelerator memory": template("accelerator memory"),
+}
+"""What the machine tells of itself, in words; what is no word (cuda) stands as it is."""
 _OF_AN_EXTRA = re.compile(r"([\w.-]+)[^;]*;.*\bextra == ['\"]([\w.-]+)['\"]")
 
 
@@ -20,16 +35,22 @@ def run(arguments: Sequence[str]) -> int:
     return run_command(_doctor, "doctor", arguments)
 
 
-def _doctor() -> int:
+def _doctor(
+    lang: Annotated[str, typer.Option(help="Language: en, or zh for Chinese.")] = "en",
+) -> int:
     """Say what this machine is, what is installed, and what would make it faster."""
+    catalogue(lang)  # one that does not exist is refused before torch is loaded
     from netversus.lab.devices import describe_device, resolve_device
 
     screen = console()
     facts = {**this_machine(), **describe_device(resolve_device("auto"))}
-    screen.print(table("Machine", ("what", "value"), list(facts.items())))
     versions = {"python": platform.python_version(), **installed(PACKAGES)}
-    screen.print(table("Installed", ("package", "version"), list(versions.items())))
-    screen.print(table("Extras and switches", ("what", "state"), [*_extras(), *_switches()]))
+    with speaking(lang):
+        told = [(say(_FACTS.get(name, name)), value) for name, value in facts.items()]
+        screen.print(table(say("Machine"), (say("what"), say("value")), told))
+        screen.print(table(say("Installed"), (say("package"), say("version")), list(versions.items())))
+        rows = [*_extras(), *_switches()]
+        screen.print(table(say("Extras and switches"), (say("what"), say("state")), rows))
     return EXIT_OK
 
 
@@ -37,8 +58,11 @@ def _extras() -> Iterator[tuple[str, str]]:
     for extra, packages in extras().items():
         there = installed(packages)
         missing = [package for package in packages if package not in there]
-        state = f"missing {', '.join(missing)}: pip install 'netversus[{extra}]'" if missing else "installed"
-        yield f"extra {extra}", state
+        state = say("installed")
+        if missing:
+            said = template("missing {packages}: pip install 'netversus[{extra}]'")
+            state = say(said, packages=", ".join(missing), extra=extra)
+        yield say("extra {name}", name=extra), state
 
 
 def extras() -> dict[str, list[str]]:
@@ -55,12 +79,10 @@ def extras() -> dict[str, list[str]]:
 
 def _switches() -> Iterator[tuple[str, str]]:
     """Documented switches for memory that is slow to touch; harmless where it is not."""
-    yield (
-        "THP_MEM_ALLOC_ENABLE",
-        f"{os.environ.get('THP_MEM_ALLOC_ENABLE', 'unset')} (1: huge pages for tensors)",
-    )
-    tunables = os.environ.get("GLIBC_TUNABLES", "")
-    state = "set" if "hugetlb=1" in tunables else "unset; set it to glibc.malloc.hugetlb=1 before the start"
-    yield "GLIBC_TUNABLES", f"{state} (huge pages for everything else)"
+    state = os.environ.get("THP_MEM_ALLOC_ENABLE", say("unset"))
+    yield "THP_MEM_ALLOC_ENABLE", say("{state} (1: huge pages for tensors)", state=state)
+    set_already = "hugetlb=1" in os.environ.get("GLIBC_TUNABLES", "")
+    state = say("set") if set_already else say("unset; set it to glibc.malloc.hugetlb=1 before the start")
+    yield "GLIBC_TUNABLES", say("{state} (huge pages for everything else)", state=state)
     if os.environ.get("PYTHONDONTWRITEBYTECODE"):
-        yield "PYTHONDONTWRITEBYTECODE", "set: every start compiles thousands of files again; unset it"
+        yield "PYTHONDONTWRITEBYTECODE", say("set: every start compiles thousands of files again; unset it")

@@ -16,10 +16,11 @@ from netversus.lab.data import open_data
 from netversus.lab.data.dataset import Dataset
 from netversus.lab.inspect.files import write_report
 from netversus.lab.inspect.looked import Check, Features, Report, look
+from netversus.messages import catalogue, in_a_row, say, speaking, template, told
 
 SHOWN = 3  # suspects of each check, as examples
 EVERY = 2000  # images between two lines of progress
-MEANING = (
+MEANING = template(
     "A suspect is an image to look at, not a proof. That nothing is suspected does not mean that the data are clean: "
     "triggers that are blended in, warped or hidden under right labels show in no pattern."
 )
@@ -45,20 +46,25 @@ def _inspect(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data.")] = 0,
     device: Annotated[str, typer.Option(help="Where the contender runs: auto, cpu, cuda.")] = "auto",
+    lang: Annotated[str, typer.Option(help="Language of what is said: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Look for duplicates, near duplicates across splits, wrong labels and suspected triggers."""
+    catalogue(lang)  # one that does not exist is refused before anything slow happens
     opened = open_data(data, seed=seed)
     if not opened.splits:
         raise DataError(f"{opened.card.name} has no labelled images to look at")
     if split and split not in opened.splits:
-        hint = nearest(split, opened.splits) or f"there is {', '.join(opened.splits)}"
-        raise OptionError(f"{opened.card.name} has no {split} split", hint=hint)
+        raise OptionError(
+            f"{opened.card.name} has no {split} split",
+            hint=nearest(split, opened.splits) or f"there is {', '.join(opened.splits)}",
+        )
     features = _features(contender, opened, device) if contender else None
-    report = look(opened, _progressed, features, split or "train")
-    _print(report)
-    if out is not None:
-        write_report(report, out)
-        print(f"wrote {len(report.suspects):,} suspicions to {out}")
+    with speaking(lang):
+        report = look(opened, _progressed, features, split or "train")
+        _print(report)
+        if out is not None:
+            write_report(report, out)
+            print(say("wrote {n} suspicions to {out}", n=f"{len(report.suspects):,}", out=out))
     return EXIT_GATE_FAILED if gate is not None and report.suspected > gate * report.images else EXIT_OK
 
 
@@ -76,26 +82,29 @@ def _features(contender: str, opened: Dataset, device: str) -> Features:
 
 def _progressed(done: int, total: int) -> None:
     if done % EVERY == 0:
-        print(f"{done:,} of {total:,} images read", file=sys.stderr)
+        print(say("{n} of {total} images read", n=f"{done:,}", total=f"{total:,}"), file=sys.stderr)
 
 
 def _print(report: Report) -> None:
     rows = []
     for check in Check:
         if check not in report.checks:
-            rows.append((str(check), "not judged", ""))
+            rows.append((say(check.value), say("not judged"), ""))
             continue
         found = report.of(check)
-        examples = ", ".join(printable(each.image, 60) for each in found[:SHOWN])
-        rows.append((str(check), f"{len(found):,}", examples + (", …" if len(found) > SHOWN else "")))
-    title = f"{report.suspected:,} of {report.images:,} images are suspected"
-    console().print(table(title, ("of what", "found", "examples"), rows))
+        examples = [printable(each.image, 60) for each in found[:SHOWN]]
+        rows.append(
+            (say(check.value), f"{len(found):,}", in_a_row([*examples, *(["…"] if len(found) > SHOWN else [])]))
+        )
+    title = say("{n} of {total} images are suspected", n=f"{report.suspected:,}", total=f"{report.images:,}")
+    console().print(table(title, (say("of what"), say("found"), say("examples")), rows))
     if report.wrong_share is not None:
-        print(f"estimated share of wrong labels: {100 * report.wrong_share:.1f} %")
+        print(say("estimated share of wrong labels: {share} %", share=f"{100 * report.wrong_share:.1f}"))
     for note in report.notes:
-        print(note)
+        print(told(note))
     for name, reason in list(report.left_out.items())[:SHOWN]:
-        print(f"could not be read: {printable(name, 60)} ({printable(reason)})")
+        why = printable(told(reason))
+        print(say("could not be read: {name} ({reason})", name=printable(name, 60), reason=why))
     if len(report.left_out) > SHOWN:
-        print(f"and {len(report.left_out) - SHOWN:,} more could not be read")
-    print(MEANING)
+        print(say("and {n} more could not be read", n=f"{len(report.left_out) - SHOWN:,}"))
+    print(say(MEANING))

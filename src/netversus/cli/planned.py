@@ -31,10 +31,10 @@ def print_plan(screen: Console, plan: Plan) -> None:
         screen.print(table(say("Cells"), (*columns, say("seed"), say("estimated time")), _each(plan)))
     else:
         title = say("{n} cells", n=f"{len(plan.cells):,}")
-        columns = (*columns, say("seeds"), say("cells"), say("estimated time"))
-        screen.print(table(title, columns, _by_study(plan)))
+        more = (say("seeds"), say("cells"), say("estimated time"))
+        screen.print(table(title, (*columns, *more), _by_study(plan)))
     for cut in plan.cuts:
-        _print(screen, say("cut"), told(cut))
+        _print(screen, say("cut "), told(cut))  # with a blank: "cut" alone is said of networks
     _print(screen, say("in all"), _cost(plan))
 
 

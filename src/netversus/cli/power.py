@@ -12,6 +12,7 @@ import typer
 
 from netversus.cli.terminal import console, run_command, table
 from netversus.errors import EXIT_OK, OptionError, nearest
+from netversus.messages import catalogue, say, speaking, template, told
 from netversus.planning import Requirement, Scatter, Unit, requirement, scatters_of
 from netversus.statistics.power import DISAGREEMENTS, POWER
 from netversus.statistics.sequential import PRIOR
@@ -20,24 +21,40 @@ from netversus.store import RunStore
 GAP, RATIO = "1", "1.05"  # the margins that the studies declare by default
 
 NAMES = {
-    Unit.IMAGES: "disagreement",
-    Unit.SEEDS: "deviation over seeds",
-    Unit.SEQUENCES: "deviation of differences",
-    Unit.BLOCKS: "deviation of ratios",
+    Unit.IMAGES: template("disagreement"),
+    Unit.SEEDS: template("deviation over seeds"),
+    Unit.SEQUENCES: template("deviation of differences"),
+    Unit.BLOCKS: template("deviation of ratios"),
+}
+
+COUNTED = {
+    Unit.IMAGES: template("images"),
+    Unit.SEEDS: template("seeds"),
+    Unit.SEQUENCES: template("sequences"),
+    Unit.BLOCKS: template("blocks"),
+}
+
+TITLES = {
+    Unit.IMAGES: template("How many images show the gap"),
+    Unit.SEEDS: template("How many seeds show the gap"),
+    Unit.SEQUENCES: template("How many sequences show the gap"),
+    Unit.BLOCKS: template("How many blocks show the ratio"),
 }
 
 EXPLAINED = {
-    Unit.IMAGES: (
+    Unit.IMAGES: template(
         "disagreement: the share of images that exactly one of the two gets right. images: a fixed sample, looked at "
         "once. decided early: with --stop-when-decided, when half and when 9 in 10 such comparisons have found the "
         "better one, looking after every image; looking every 64 takes about 5 % more."
     ),
-    Unit.SEEDS: (
+    Unit.SEEDS: template(
         "deviation: of one contender's level, from one training seed to the next. seeds: of each contender, judged on "
         "the same images, of which there are enough. Fewer than 3 allow no claim about a recipe."
     ),
-    Unit.SEQUENCES: "deviation: of the differences between the two contenders, from one sequence to the next.",
-    Unit.BLOCKS: "deviation: of the ratio of the two contenders' times, from one timing block to the next.",
+    Unit.SEQUENCES: template(
+        "deviation: of the differences between the two contenders, from one sequence to the next."
+    ),
+    Unit.BLOCKS: template("deviation: of the ratio of the two contenders' times, from one timing block to the next."),
 }
 
 
@@ -68,8 +85,10 @@ def _power(
     ] = None,
     stop_prior: Annotated[float, typer.Option(help="Of the sequential test, as for compare.")] = PRIOR,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON; there, shares and gaps are fractions.")] = False,
+    lang: Annotated[str, typer.Option(help="Language: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Say how many units show a gap of so many points, before the time is spent on them."""
+    catalogue(lang)  # one that does not exist is refused, also where only JSON is printed
     counted = _unit(unit)
     for name, value in (("power", power), ("level", level)):
         if value is not None and not 0 < value < 1:
@@ -89,7 +108,8 @@ def _power(
     if as_json:
         print(json.dumps(_as_json(counted, needed, power), indent=2))
     else:
-        _print(counted, needed, power)
+        with speaking(lang):
+            _print(counted, needed, power)
     return EXIT_OK
 
 
@@ -173,34 +193,34 @@ def _as_json(unit: Unit, needed: Sequence[Requirement], power: float) -> dict[st
 def _print(unit: Unit, needed: Sequence[Requirement], power: float) -> None:
     screen = console()
     from_run = any(one.scatter.level is not None for one in needed)
-    shown = "ratio" if unit is Unit.BLOCKS else "gap"
-    columns = [shown, NAMES[unit], unit.value]
+    columns = [say("ratio") if unit is Unit.BLOCKS else say("gap"), say(NAMES[unit]), say(COUNTED[unit])]
     if unit is Unit.IMAGES:
-        columns += ["decided early: half by", "9 in 10 by"]
+        columns += [say("decided early: half by"), say("9 in 10 by")]
     if from_run:
-        columns.append("estimated from")
+        columns.append(say("estimated from"))
     rows = [_row(unit, one, from_run=from_run) for one in needed]
-    screen.print(table(f"How many {unit} show the {shown}", columns, rows))
-    screen.print(f"confidence level {100 * needed[0].level:.4g} %, power {100 * power:.4g} %", markup=False)
-    screen.print(EXPLAINED[unit], markup=False)
+    screen.print(table(say(TITLES[unit]), columns, rows))
+    shares = {"level": f"{100 * needed[0].level:.4g}", "power": f"{100 * power:.4g}"}
+    screen.print(say("confidence level {level} %, power {power} %", **shares), markup=False)
+    screen.print(say(EXPLAINED[unit]), markup=False)
     if from_run and needed[0].level == needed[0].scatter.level:
-        screen.print(
-            "The level is what the run leaves each of its comparisons, which share its error rate.", markup=False
-        )
+        of_run = say("The level is what the run leaves each of its comparisons, which share its error rate.")
+        screen.print(of_run, markup=False)
 
 
 def _row(unit: Unit, one: Requirement, *, from_run: bool) -> list[str]:
     percent = f"{100 * one.scatter.value:.3g}"
     if unit is Unit.BLOCKS:
-        cells = [f"{one.effect:g}×", f"{percent} %"]
+        cells = [say("{number}×", number=f"{one.effect:g}"), say("{number} %", number=percent)]
     else:
-        points = f"{100 * one.effect:g}"
-        cells = [
-            f"{points} point{'' if points == '1' else 's'}",
-            f"{percent} {'%' if unit is Unit.IMAGES else 'points'}",
-        ]
+        scatter = template("{number} %") if unit is Unit.IMAGES else template("{number} points")
+        cells = [_points(f"{100 * one.effect:g}"), say(scatter, number=percent)]
     cells.append(f"{one.count:,}")
     if unit is Unit.IMAGES:
         soon = one.sequential
         cells += [f"{soon.median:,}", f"{soon.ninth_decile:,}"] if soon else ["–", "–"]
-    return [*cells, one.scatter.source] if from_run else cells
+    return [*cells, told(one.scatter.source)] if from_run else cells
+
+
+def _points(number: str) -> str:
+    return say("{n} point", n=number) if number == "1" else say("{number} points", number=number)

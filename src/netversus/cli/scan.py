@@ -13,14 +13,24 @@ from netversus.cli.terminal import run_command
 from netversus.errors import EXIT_GATE_FAILED, EXIT_OK, EXIT_UNDECIDED, OptionError
 from netversus.lab.artifacts.findings import Finding, Verdict, printable
 from netversus.lab.artifacts.scan import Scan, scan_file
+from netversus.messages import catalogue, in_a_row, say, speaking, template, told
 from netversus.quantities import counted
 
-MEANING = (
+MEANING = template(
     "Clean means that opening a file runs nothing, and that it holds what it claims. It says nothing of what the "
     "weights do: weights that were poisoned in training pass every scanner."
 )
-REFUSE = "Do not open what is hostile or suspicious, anywhere: ask its author for the weights as safetensors."
-UNKNOWN = "Of what is damaged or was not scanned, nothing is known: that is not clean."
+REFUSE = template("Do not open what is hostile or suspicious, anywhere: ask its author for the weights as safetensors.")
+UNKNOWN = template("Of what is damaged or was not scanned, nothing is known: that is not clean.")
+_FORMATS = {
+    "unknown": template("unknown"),
+    "unknown content": template("unknown content"),
+    "empty": template("empty"),
+    "unreadable": template("unreadable"),
+    "torch, legacy": template("torch, legacy"),
+    "torch, oldest (tar)": template("torch, oldest (tar)"),
+}
+"""Formats that are described and not named."""
 _FAILED = {Verdict.HOSTILE, Verdict.SUSPICIOUS}
 _OPEN = {Verdict.NOT_SCANNED, Verdict.DAMAGED}
 
@@ -47,9 +57,11 @@ def _scan(
     signers: Annotated[Path | None, typer.Option(help="The keys that you trust: OpenSSH's allowed_signers.")] = None,
     identity: Annotated[str, typer.Option(help="Who should have signed, as it stands in --signers.")] = "",
     seconds: Annotated[float, typer.Option(min=0.1, help="Give up on a file after so long: it is not scanned.")] = 60,
+    lang: Annotated[str, typer.Option(help="Language of the lines: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Say what is in model files without opening them. Exit code 0: all clean, 3: one is hostile or suspicious,
     4: one could not be scanned or is damaged."""
+    catalogue(lang)  # one that does not exist is refused before anything slow happens
     if (convert or signature) and len(files) != 1:
         raise OptionError(f"--convert and --signature are for one file, got {len(files)}")
     if signature and not (signers and identity):
@@ -63,15 +75,21 @@ def _scan(
         scans = [scans[0].with_finding(_signed(scans[0].path, signature, signers, identity))]
     if second_opinion:
         scans = _asked(scans)
+    with speaking(lang):
+        _tell(scans, as_json=as_json)
+        if convert:
+            _converted(scans[0], convert, quiet=as_json)
+    return _code(scans)
+
+
+def _tell(scans: Sequence[Scan], *, as_json: bool) -> None:
+    """What was found: a document, which is English, or lines and what the verdicts mean."""
     if as_json:
         print(json.dumps({"meaning": MEANING, "files": [found.record() for found in scans]}, indent=2))
     else:
         for found in scans:
             print("\n".join(_lines(found)))
         print("\n".join(_advice(scans)))
-    if convert:
-        _converted(scans[0], convert, quiet=as_json)
-    return _code(scans)
 
 
 def _expected(scans: list[Scan], architecture: str) -> list[Scan]:
@@ -107,19 +125,51 @@ def _converted(found: Scan, out: Path, *, quiet: bool) -> None:
 
     count = convert(found, out)
     rest = left_out(found)
-    if not quiet:
-        print(f"wrote {counted(count, 'tensor')} to {out}{f'; {rest:,} others were left out' if rest else ''}")
+    if quiet:
+        return
+    wrote = {"tensors": counted(count, "tensor"), "out": out}
+    if rest:
+        print(say("wrote {tensors} to {out}; {n} others were left out", n=f"{rest:,}", **wrote))
+    else:
+        print(say("wrote {tensors} to {out}", **wrote))
 
 
 def _lines(found: Scan) -> Iterator[str]:
-    held = f", {counted(len(found.tensors), 'tensor')} of {counted(found.elements, 'element')}" if found.tensors else ""
-    yield f"{printable(str(found.path), 500)}: {found.verdict} ({found.format}, {counted(found.size, 'byte')}{held})"
+    holds = [_format(found.format), counted(found.size, "byte")]
+    if found.tensors:
+        of = {"tensors": counted(len(found.tensors), "tensor"), "elements": counted(found.elements, "element")}
+        holds.append(say("{tensors} of {elements}", **of))
+    verdict = say(found.verdict.value)
+    what = {"file": printable(str(found.path), 500), "verdict": verdict, "holds": in_a_row(holds)}
+    yield say("{file}: {verdict} ({holds})", **what)
     if found.sha256:
         yield f"  SHA-256 {found.sha256}"
     for external in found.external:
-        yield f"  reads {printable(external.name)}, {external.size:,} bytes, SHA-256 {external.sha256}"
+        name, size = printable(external.name), f"{external.size:,}"
+        told = say("reads {name}, {n} bytes, SHA-256 {digest}", name=name, n=size, digest=external.sha256)
+        yield f"  {told}"
     for line in found.findings:
-        yield f"  {line}"
+        yield f"  {_line(line)}"
+
+
+def _line(finding: Finding) -> str:
+    """One line of evidence, as `Finding` says it in English."""
+    where = ", ".join(told(part) if " " in part else part for part in printable(finding.where).split(", "))
+    at = say("byte {at}", at=f"{finding.at:,}") if finding.at is not None else ""
+    place = in_a_row(filter(None, (where, at)))
+    said = {"verdict": say(finding.kind.value), "what": told(finding.what)}
+    return say("{verdict}: {what} ({place})", place=place, **said) if place else say("{verdict}: {what}", **said)
+
+
+def _format(name: str) -> str:
+    """A format in words: those that are no names are said."""
+    first, several, last = name.rpartition(" and ")
+    if several:
+        return say("{first} and {last}", first=_format(first), last=_format(last))
+    inside, packed, kind = name.partition(" in ")
+    if packed:
+        return say("{inside} in {kind}", inside=_format(inside), kind=kind)
+    return say(_FORMATS[name]) if name in _FORMATS else told(name)
 
 
 def _advice(scans: Sequence[Scan]) -> Iterator[str]:
@@ -127,10 +177,10 @@ def _advice(scans: Sequence[Scan]) -> Iterator[str]:
     verdicts = {found.verdict for found in scans}
     yield ""
     if verdicts & _FAILED:
-        yield REFUSE
+        yield say(REFUSE)
     if verdicts & _OPEN:
-        yield UNKNOWN
-    yield MEANING
+        yield say(UNKNOWN)
+    yield say(MEANING)
 
 
 def _code(scans: Sequence[Scan]) -> int:

@@ -14,6 +14,7 @@ from netversus.errors import EXIT_INCOMPLETE, EXIT_OK, CellError, OptionError
 from netversus.lab.contenders.resolve import resolve
 from netversus.lab.data import open_data
 from netversus.lab.training.recipe import DEFAULT, Recipe, make_recipe, recipes
+from netversus.messages import catalogue, noted, speaking, told
 
 EVERY = 10.0  # seconds between two lines
 
@@ -47,11 +48,13 @@ def _train(
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed from which all others derive.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    lang: Annotated[str, typer.Option(help="Language of what is said: en, or zh for Chinese.")] = "en",
 ) -> int:
     """Train one contender and write safetensors and a model card.
 
     On several processes: torchrun --nproc-per-node N -m netversus.cli train CONTENDER --out FOLDER
     """
+    catalogue(lang)  # one that does not exist is refused before anything slow happens
     chosen = make_recipe({"recipe": recipe, **_pairs(settings or [])})
     opened = open_data(data, seed=seed)
     card = resolve(contender, opened.card)
@@ -63,20 +66,31 @@ def _train(
     make_deterministic()
     job = Job(card, opened, chosen, seed, out)
     with joined(resolve_device(device)) as (world, here):
-        say: Callable[[str], None] = print if world.first else _silent
+        say = _teller(lang) if world.first else _silent
         try:
             trained = train_alone(job, here, world, say=say, progressed=_Lines(say))
         except CellError as error:
             say(str(error))
             return EXIT_INCOMPLETE
         except KeyboardInterrupt:
-            say("interrupted; the same command goes on where it was")
+            say(noted("interrupted; the same command goes on where it was"))
             raise
     if trained.top1 is not None:
-        say(f"top-1 on the test split: {100 * trained.top1:.1f} % of {trained.images:,} images")
-    say(f"wrote {job.weights}")
-    say(f"as a contender: {spec(job)}")
+        share, images = f"{100 * trained.top1:.1f}", f"{trained.images:,}"
+        say(noted("top-1 on the test split: {share} % of {n} images", share=share, n=images))
+    say(noted("wrote {file}", file=job.weights))
+    say(noted("as a contender: {name}", name=spec(job)))
     return EXIT_OK
+
+
+def _teller(lang: str) -> Callable[[str], None]:
+    """Prints lines in a language; what is trained and written meanwhile is told in English."""
+
+    def tell(line: str) -> None:
+        with speaking(lang):
+            print(told(line))
+
+    return tell
 
 
 def _silent(_line: str) -> None:
@@ -101,4 +115,5 @@ class _Lines:
         """Another step is taken."""
         if done == of or time.monotonic() - self._last >= EVERY:
             self._last = time.monotonic()
-            self._say(f"step {done:,} of {of:,}, loss {loss:.3f}")
+            so_far = {"n": f"{done:,}", "total": f"{of:,}", "loss": f"{loss:.3f}"}
+            self._say(noted("step {n} of {total}, loss {loss}", **so_far))

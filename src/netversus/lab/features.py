@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from netversus.lab.backbone import Backbone
 from netversus.lab.bench import Bench
 from netversus.lab.evaluation import batches, predict
+from netversus.messages import noted
 from netversus.records import ContenderCard, Progress
 
 SAVED_EVERY = 10.0  # seconds: what a kill can cost
@@ -99,7 +100,7 @@ def read_features(
             for card in late:
                 shelves[card.name].save(stop)
             saved = time.monotonic()
-        yield Progress(stop, len(subset.index), f"{subset.split} images read")
+        yield Progress(stop, len(subset.index), noted("{split} images read", split=subset.split))
 
 
 class _flat:  # noqa: N801  it stands where `predict` wants a function

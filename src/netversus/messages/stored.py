@@ -14,7 +14,8 @@ from string import Formatter
 
 from netversus.messages.catalogues import STORED, catalogue_sections, filled, language
 
-_NUMBER = r"[-−+]?[0-9][0-9.,e+-]*"
+_FORMS = {"n": r"[-−+]?[0-9][0-9.,e+-]*", "architecture": r"[^\s,]+", "method": ".+"}
+"""What a gap of some name holds; any other holds anything."""
 _NAMES = {"name", "contender", "contenders", "data", "a", "b", "file", "key"}
 """Gaps that hold what the user, a file or a package calls things."""
 
@@ -41,8 +42,8 @@ def told(text: str) -> str:
 
 @cache
 def _known(language: str) -> Sequence[tuple[re.Pattern[str], str, bool]]:
-    """The stored sentences of a catalogue, those with the most fixed words first, and whether a template has any word
-    of its own, or a number: one of gaps and a comma fits whatever holds a comma, and counts where both gaps are told."""
+    """The stored sentences of a catalogue, those with the most fixed words first, and whether a template has a word, a
+    number or a bracket of its own: two gaps and a comma fit whatever holds a comma, and count where both are told."""
     sections = catalogue_sections(language)
     entries = [pair for name, section in sections.items() if name.startswith(STORED) for pair in section.items()]
     entries.sort(key=lambda pair: -len(_fixed(pair[0])))
@@ -54,7 +55,8 @@ def _fixed(template: str) -> str:
 
 
 def _is_worded(template: str) -> bool:
-    return any(map(str.isalpha, _fixed(template))) or "{n}" in template
+    fixed = _fixed(template)
+    return any(map(str.isalpha, fixed)) or "(" in fixed or "{n}" in template
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -64,6 +66,6 @@ def _pattern(template: str) -> re.Pattern[str]:
     for fixed, gap, *_ in Formatter().parse(template):
         parts.append(re.escape(fixed))
         if gap is not None:
-            parts.append(f"(?P={gap})" if gap in seen else f"(?P<{gap}>{_NUMBER if gap == 'n' else '.+?'})")
+            parts.append(f"(?P={gap})" if gap in seen else f"(?P<{gap}>{_FORMS.get(gap, '.+?')})")
             seen.add(gap)
     return re.compile("".join(parts), re.DOTALL)

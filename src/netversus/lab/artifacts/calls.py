@@ -103,8 +103,8 @@ def _builtin(whole: str, arguments: Arguments) -> Any:
             made_of = Instance(whole, arguments)
         case ("complex" | "range" | "slice", _) if arguments and _plain(arguments):
             made_of = Instance(whole, arguments)
-    given = ", ".join(map(show, arguments)) or noted("nothing")
-    _need(made_of is not None, noted("it is called with {given}", given=given))
+    shown = ", ".join(map(show, arguments)) or noted("nothing")
+    _need(made_of is not None, noted("it is called with {given}", given=shown))
     return made_of
 
 

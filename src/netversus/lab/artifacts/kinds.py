@@ -19,22 +19,22 @@ from netversus.lab.artifacts.script import scan_code
 from netversus.messages import noted
 
 _UNREAD = (
-    (b"7z\xbc\xaf\x27\x1c", 0, "7z archive"),
-    (b"Rar!\x1a\x07", 0, "RAR archive"),
-    (b"\x28\xb5\x2f\xfd", 0, "Zstandard stream"),
-    (b"\x04\x22\x4d\x18", 0, "LZ4 stream"),
-    (b"MSCF", 0, "cabinet archive"),
-    (b"xar!", 0, "xar archive"),
-    (b"GGUF", 0, "GGUF model"),
-    (b"TFL3", 4, "TensorFlow Lite model"),
-    (b"PAR1", 0, "Parquet table"),
+    (b"7z\xbc\xaf\x27\x1c", 0, noted("7z archive")),
+    (b"Rar!\x1a\x07", 0, noted("RAR archive")),
+    (b"\x28\xb5\x2f\xfd", 0, noted("Zstandard stream")),
+    (b"\x04\x22\x4d\x18", 0, noted("LZ4 stream")),
+    (b"MSCF", 0, noted("cabinet archive")),
+    (b"xar!", 0, noted("xar archive")),
+    (b"GGUF", 0, noted("GGUF model")),
+    (b"TFL3", 4, noted("TensorFlow Lite model")),
+    (b"PAR1", 0, noted("Parquet table")),
 )
 _PROGRAMS = (
-    (b"\x7fELF", "a program or library for Linux"),
-    (b"MZ", "a program or library for Windows"),
-    (b"\xcf\xfa\xed\xfe", "a program or library for macOS"),
-    (b"\xca\xfe\xba\xbe", "a program or library for macOS or Java"),
-    (b"#!", "a script"),
+    (b"\x7fELF", noted("a program or library for Linux")),
+    (b"MZ", noted("a program or library for Windows")),
+    (b"\xcf\xfa\xed\xfe", noted("a program or library for macOS")),
+    (b"\xca\xfe\xba\xbe", noted("a program or library for macOS or Java")),
+    (b"#!", noted("a script")),
 )
 _HDF5_PLACES = (0, 512, 1024, 2048, 4096)
 _SOURCE = (".py", ".pyc", ".pyd", ".so", ".dll", ".dylib", ".sh", ".js")

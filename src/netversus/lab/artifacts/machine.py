@@ -19,7 +19,7 @@ from netversus.lab.artifacts.claims import TensorClaim
 from netversus.lab.artifacts.findings import BrokenError, Budget, Findings, Verdict, printable
 from netversus.lab.artifacts.opcodes import NAMES, argument
 from netversus.lab.artifacts.values import Bag, GlobalRef, Instance, Pairs, Unknown, show
-from netversus.messages import noted
+from netversus.messages import noted, template
 
 STEP = 1024  # opcodes between two looks at the clock
 LOAD_FROM_BYTES = "torch.storage._load_from_bytes"  # how torch pickles a tensor outside torch.save
@@ -238,7 +238,7 @@ class Machine:
         if isinstance(target, list):
             target.extend(items)
         else:
-            self._foreign(target, noted("appends to"))
+            self._foreign(target, template("appends to {target}, which is no plain container"))
 
     def _setitem(self, _: Any) -> None:
         value, key = self.stack.pop(), self.stack.pop()
@@ -249,7 +249,7 @@ class Machine:
         if isinstance(target, Pairs):
             target.items.extend(self._paired(items))
         else:
-            self._foreign(target, noted("sets items of"))
+            self._foreign(target, template("sets items of {target}, which is no plain container"))
 
     def _additems(self, _: Any) -> None:
         items = self.marked()
@@ -257,16 +257,14 @@ class Machine:
         if isinstance(target, Bag):
             target.items.extend(items)
         else:
-            self._foreign(target, noted("adds to"))
+            self._foreign(target, template("adds to {target}, which is no plain container"))
 
     def _foreign(self, target: Any, how: str) -> None:
-        """An operation that runs a method of `target`, which is none of the plain containers."""
+        """An operation that runs a method of `target`, which is none of the plain containers; `how` is a template."""
         if isinstance(target, Unknown):
             return  # what made it is told already
         kind = Verdict.HOSTILE if isinstance(target, GlobalRef) else Verdict.SUSPICIOUS
-        self.scene.tell(
-            kind, noted("{how} {target}, which is no plain container", how=how, target=show(target)), self.at
-        )
+        self.scene.tell(kind, noted(how, target=show(target)), self.at)
 
     # -- names and calls ------------------------------------------------------------------------------------------
 
@@ -419,7 +417,7 @@ class Machine:
             self.scene.tell(
                 Verdict.SUSPICIOUS, noted("refers to something outside itself: {given}", given=show(given)), self.at
             )
-            self.stack.append(Unknown("a persistent id"))
+            self.stack.append(Unknown(noted("a persistent id")))
             return
         self.stack.append(self.scene.persistent(given, self.at))
 

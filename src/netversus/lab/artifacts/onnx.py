@@ -135,11 +135,11 @@ class Graph:
             self._outside(name, entries, claimed)
         elif raw is not None and claimed is not None and raw != claimed:
             what = noted(
-                "tensor {name} claims shape {shape}, {claimed} bytes, and holds {n}",
+                "tensor {name} claims shape {shape}, {n} bytes, and holds {held}",
                 name=repr(name),
                 shape=tuple(dims),
-                claimed=f"{claimed:,}",
-                n=f"{raw:,}",
+                n=f"{claimed:,}",
+                held=f"{raw:,}",
             )
             self.findings.add(Verdict.SUSPICIOUS, what, self.where)
 

@@ -221,5 +221,20 @@ def _ending(path: Path, kind: str, findings: Findings) -> None:
     """A name that promises another content is worth a remark: the content decides."""
     promised = _ENDINGS.get(path.suffix.lower())
     if promised and kind not in promised:
-        said = _CONTENT.get(kind or "empty", template("its name ends in {suffix}, its content is {kind}"))
-        findings.add(Verdict.CLEAN, noted(said, suffix=path.suffix, kind=kind))
+        findings.add(Verdict.CLEAN, _other_content(path.suffix, kind or "empty"))
+
+
+def _other_content(suffix: str, kind: str) -> str:
+    """The remark, so written that what is no format's name in it can be told in another language."""
+    if kind in _CONTENT:
+        return noted(_CONTENT[kind], suffix=suffix)
+    first, several, last = kind.rpartition(" and ")
+    if several:
+        return noted(
+            "its name ends in {suffix}, its content is {first} and {last}", suffix=suffix, first=first, last=last
+        )
+    inside, packed, stream = kind.partition(" in ")
+    if packed:
+        said = template("its name ends in {suffix}, its content is {inside} in {stream}")
+        return noted(said, suffix=suffix, inside=inside, stream=stream)
+    return noted("its name ends in {suffix}, its content is {kind}", suffix=suffix, kind=kind)

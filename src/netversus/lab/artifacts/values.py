@@ -7,7 +7,7 @@ from typing import Any
 
 from netversus.lab.artifacts.claims import StorageClaim, TensorClaim
 from netversus.lab.artifacts.findings import Verdict, printable
-from netversus.messages import noted
+from netversus.messages import noted, template
 
 
 @dataclass(eq=False, slots=True)
@@ -56,6 +56,13 @@ class Unknown:
     origin: str = ""
 
 
+_TUPLES = (
+    "()",
+    template("({first})"),
+    template("({first}, {second})"),
+    template("({first}, {second}, {third})"),
+    template("({first}, {second}, {third}, …)"),
+)
 Tensor = TensorClaim
 Storage = StorageClaim
 
@@ -79,7 +86,8 @@ def show(value: Any, most: int = 60) -> str:
         case GlobalRef():
             return printable(value.whole, most)
         case tuple():
-            return f"({', '.join(show(each, 20) for each in value[:3])}{', …' if len(value) > 3 else ''})"
+            shown = {name: show(each, 20) for name, each in zip(("first", "second", "third"), value, strict=False)}
+            return noted(_TUPLES[min(len(value), 4)], **shown)
         case Unknown():
             return (
                 noted("what {origin} returns", origin=printable(value.origin, most))

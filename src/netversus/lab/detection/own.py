@@ -21,6 +21,7 @@ from netversus.lab.detection.pictures import Pictures
 from netversus.lab.detection.recipe import LOSS, MADE, WEIGHTS, DetectorRecipe
 from netversus.lab.detection.training import Apprentice
 from netversus.lab.training.checkpoint import Checkpoints, Pace
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 
 CHECKPOINT_SECONDS = 60.0  # writing one costs seconds for a large detector; at most this much is trained twice
@@ -105,4 +106,4 @@ def _trained(
         if pace.due():
             bench.flush()  # what is trained from here on takes the earlier losses for observed
             pace.keep(lambda: kept.save(apprentice.done, apprentice.state()))
-        yield Progress(done, steps, f"steps of the detector on {card.name}")
+        yield Progress(done, steps, noted("steps of the detector on {contender}", contender=card.name))

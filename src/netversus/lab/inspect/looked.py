@@ -16,6 +16,7 @@ from netversus.lab.inspect.labels import confident_joint, out_of_fold
 from netversus.lab.inspect.prints import Prints, take_prints
 from netversus.lab.inspect.tiles import suspected_patterns
 from netversus.lab.poison.spectral import spectral_suspects
+from netversus.messages import noted, template
 
 # With how many of the labels a classifier has to agree: one that knows less of the classes finds no errors, only its
 # own. Half of them, and a third of the way from what naming the largest class is right on to all.
@@ -143,20 +144,24 @@ def _labels(
     given = prints.grey[inside].astype(np.float64) if seen is None else seen
     probabilities = out_of_fold(given, labels, len(classes)) if len(inside) else None
     if probabilities is None:
-        return [], None, ("labels were not judged: that needs two classes with two images each",)
+        return [], None, (noted("labels were not judged: that needs two classes with two images each"),)
     right = float((probabilities.argmax(axis=1) == labels).mean())
-    by = "a contender's features" if seen is not None else "small grey copies"
+    by = noted("a contender's features") if seen is not None else noted("small grey copies")
+    agreeing = f"{100 * right:.1f}"
     if right < _fewest_agreeing(labels):
-        note = (
-            f"labels were not judged: from {by}, a classifier agrees with {100 * right:.1f} % of them only; "
-            "name a contender whose features know more (--contender)"
+        note = noted(
+            "labels were not judged: from {by}, a classifier agrees with {n} % of them only; "
+            "name a contender whose features know more (--contender)",
+            by=by,
+            n=agreeing,
         )
         return [], None, (note,)
     confident = confident_joint(probabilities, labels)
     places = confident.suspects(labels)
     doubt = probabilities[places, confident.likely[places]] - probabilities[places, labels[places]]
     places = places[np.argsort(-doubt, kind="stable")]
-    note = f"labels were judged from {by}, by a classifier that agrees with {100 * right:.1f} % of the labels"
+    said = template("labels were judged from {by}, by a classifier that agrees with {n} % of the labels")
+    note = noted(said, by=by, n=agreeing)
     suspects = [
         Suspect(
             check=Check.LABEL,

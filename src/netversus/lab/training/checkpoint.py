@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from netversus.errors import RunFolderError
+from netversus.messages import noted, template
 
 KEPT = 2
 SHARE = 0.015  # of the time, spent on writing
@@ -86,7 +87,8 @@ class Checkpoints:
                 return dict(torch.load(file, map_location=device, weights_only=True))
         except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError) as e:
             what = (str(e).splitlines() or [type(e).__name__])[0]
-            self.warn(f"the checkpoint {path} is damaged ({what}): going back to the one before it")
+            said = template("the checkpoint {file} is damaged ({what}): going back to the one before it")
+            self.warn(noted(said, file=path, what=what))
             return None
 
     def _refuse_another(self, path: Path, before: str) -> None:

@@ -29,6 +29,7 @@ from netversus.lab.training.order import sample_order
 from netversus.lab.training.recipe import Recipe
 from netversus.lab.training.room import fitting
 from netversus.lab.training.trainee import Trainee
+from netversus.messages import noted
 from netversus.records import ContenderCard
 
 CHECKPOINT_SECONDS = 60.0
@@ -84,7 +85,7 @@ def train_alone(
         job: what to do.
         device: of this process.
         world: this process among those that train together; only the first writes.
-        say: takes a line for people.
+        say: takes a line for people, in English (`messages.told` tells it in their language).
         progressed: takes steps done, steps in all, and the loss.
 
     Raises:
@@ -103,7 +104,7 @@ def train_alone(
         state = checkpoints.newest(device)
         if state is not None:
             trainee.restore(state)
-            say(f"going on after step {trainee.done:,} of {trainee.steps:,}")
+            say(noted("going on after step {n} of {total}", n=f"{trainee.done:,}", total=f"{trainee.steps:,}"))
         _train(job, trainee, checkpoints, progressed)
         trained = _trained(job, trainee)
     if world.first:
@@ -133,7 +134,7 @@ def _finished(job: Job, world: World, say: Callable[[str], None]) -> Trained:
         told = json.loads((file.metadata() or {}).get(_TOLD, "{}"))
     if told.get("config") != json.loads(json.dumps(job.config(world))):
         raise RunFolderError(f"{job.weights} comes from another training", hint="name a new folder")
-    say("it is trained already")
+    say(noted("it is trained already"))
     return Trained(**told["trained"])
 
 

@@ -18,6 +18,7 @@ from netversus.lab.evaluation import Batch, batches, predict
 from netversus.lab.pipeline.method import EXACT, Method, decoder_in, method_of
 from netversus.lab.pipeline.parity import MEAN_TOLERANCE, Answers, choose
 from netversus.lab.preprocessing import normalise
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.accuracy.album import Album
@@ -65,7 +66,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
                 seen = list(observe(card, batch, logits))
                 yield from albums[card.name].add(batch, logits.argmax(dim=1))  # first: a resumed cell asks for `seen`
                 yield from seen
-        yield Progress(batch.stop, len(order), "images")
+        yield Progress(batch.stop, len(order), noted("images"))
         if bench.enough():
             return
     if len(left_out) == len(order):

@@ -19,6 +19,7 @@ from netversus.lab.attacks.victim import Victim
 from netversus.lab.bench import Bench
 from netversus.lab.evaluation import Batch, batches
 from netversus.lab.preprocessing import geometry
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress, digest
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.adversarial import SELECTION, SHORT_STEPS, protocol
@@ -46,16 +47,16 @@ def measure(bench: Bench) -> Iterator[Emission]:
             yield from (Artifact(LEFT_OUT, json.dumps(left_out).encode(), card.name) for card in bench.contenders)
         if batch.ids:
             yield from siege.attacked(batch)
-        yield Progress(batch.stop, total, "images")
+        yield Progress(batch.stop, total, noted("images"))
         if bench.enough():
             break
     if len(left_out) == len(order):
         raise DataError(f"none of {len(order):,} images could be read, first {next(iter(left_out.values()))}")
     for number, card in enumerate(bench.contenders):
         yield from siege.checked(card)
-        yield Progress(len(order) + 2 * number + 1, total, "images and checks")
+        yield Progress(len(order) + 2 * number + 1, total, noted("images and checks"))
         yield from siege.certified(card)
-        yield Progress(len(order) + 2 * number + 2, total, "images and checks")
+        yield Progress(len(order) + 2 * number + 2, total, noted("images and checks"))
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from netversus.exhibits import Exhibit, Table, Text
-from netversus.messages import say
+from netversus.messages import say, told
 from netversus.studies.artifact import OWN_CODE, SCAN_FILE
 from netversus.study import Evidence
 
@@ -119,15 +119,15 @@ def _files(told: Told) -> Table:
     )
 
 
-def _evidence(told: Told) -> Iterator[Table]:
+def _evidence(scans: Told) -> Iterator[Table]:
     rows: list[tuple[str, str, str, str, str]] = []
-    for name, record in told:
+    for name, record in scans:
         for file in record["files"]:
             lines = file["findings"]
             for line in lines[:MOST_LINES]:
                 place = [line["where"]] if line["where"] else []
                 place += [say("byte {at}", at=f"{line['at']:,}")] if line["at"] is not None else []
-                rows.append((name, file["path"], _verdict(line["kind"]), line["what"], ", ".join(place)))
+                rows.append((name, file["path"], _verdict(line["kind"]), told(line["what"]), ", ".join(place)))
             if len(lines) > MOST_LINES:
                 more = say("{n} more lines; netversus scan tells all", n=len(lines) - MOST_LINES)
                 rows.append((name, file["path"], "", more, ""))

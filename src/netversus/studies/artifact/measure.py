@@ -11,6 +11,7 @@ from netversus.lab.artifacts.findings import Verdict
 from netversus.lab.artifacts.scan import Scan, scan_file
 from netversus.lab.bench import Bench
 from netversus.lab.contenders.fingerprint import sha256
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.studies.artifact import OWN_CODE, SCAN_FILE
 from netversus.studies.artifact.origin import Origin, origin
@@ -26,7 +27,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
     for number, card in enumerate(bench.contenders, 1):
         if not bench.stored(card.name, LAST):
             yield from _contender(bench, card)
-        yield Progress(number, total, f"scanned {card.name}")
+        yield Progress(number, total, noted("scanned {contender}", contender=card.name))
 
 
 def _contender(bench: Bench, card: ContenderCard) -> Iterator[Emission]:

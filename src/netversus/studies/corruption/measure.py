@@ -19,6 +19,7 @@ from netversus.lab.corruptions import COMMON, SEVERITIES
 from netversus.lab.corruptions.corrupt import corrupt
 from netversus.lab.evaluation import Batch, batches, predict
 from netversus.lab.preprocessing import geometry, normalise
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.corruption import shown
@@ -54,7 +55,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
                 tallies[card.name].add(name, logits, made)
         for card in open_cards:
             yield from tallies[card.name].emissions(first=batch.stop <= bench.options.batch)
-        yield Progress(batch.stop, len(order), "images corrupted")
+        yield Progress(batch.stop, len(order), noted("images corrupted"))
     if len(left_out) == len(order):
         raise DataError(f"none of {len(order):,} images could be read, first {next(iter(left_out.values()))}")
     models.clear()

@@ -22,6 +22,7 @@ from netversus.lab.corruptions.filters import gaussian
 from netversus.lab.data import open_data
 from netversus.lab.evaluation import batches, predict
 from netversus.lab.preprocessing import geometry, normalise, to_uint8
+from netversus.messages import noted
 from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.statistics.ranking import OUTLIER
@@ -42,7 +43,7 @@ def outliers(bench: Bench, order: NDArray[np.int64]) -> Iterator[Emission]:
         others = seer.pixels(foreign[geometry(seer.card.preprocessing)])
         seen = torch.cat([own[seer.card.name], others]).double()
         yield from _scores(seer, units, seen, len(order), train.get(seer.card.name), labels, bench.options.neighbours)
-        yield Progress(done + 1, len(seers), "contenders shown outliers")
+        yield Progress(done + 1, len(seers), noted("contenders shown outliers"))
 
 
 def _seen(

@@ -22,6 +22,7 @@ from netversus.lab.detection.judge import Truth, match
 from netversus.lab.detection.own import Lessons, own_detector
 from netversus.lab.detection.pictures import Pictures
 from netversus.lab.detection.ready import is_ready, ready
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.detection import ALBUM, DETECTIONS, MATCHES, TRUTH
@@ -37,10 +38,10 @@ def measure(bench: Bench) -> Iterator[Emission]:
     for number, card in enumerate(bench.contenders):
         if card.source != "results":
             detectors[card.name] = yield from _detector(room, card)
-        yield Progress(number + 1, 2 * len(bench.contenders), "detectors ready")
+        yield Progress(number + 1, 2 * len(bench.contenders), noted("detectors ready"))
     for number, card in enumerate(bench.contenders):
         yield from _detections(room, card, detectors.get(card.name))
-        yield Progress(len(bench.contenders) + number + 1, 2 * len(bench.contenders), "contenders asked")
+        yield Progress(len(bench.contenders) + number + 1, 2 * len(bench.contenders), noted("contenders asked"))
     yield from _timed(bench, room, detectors)
 
 
@@ -106,7 +107,7 @@ def _detections(room: Room, card: ContenderCard, detector: nn.Module | None) -> 
             indices = room.asked[start : start + ASKED]
             shown = room.test.shown(indices, room.bench.device)
             said |= zip(indices, detect(detector, shown, card.name), strict=True)
-            yield Progress(len(said), len(room.asked), f"pictures shown to {card.name}")
+            yield Progress(len(said), len(room.asked), noted("pictures shown to {contender}", contender=card.name))
         results = as_results(frames, classes, said)
     yield Artifact(DETECTIONS, json.dumps(results).encode(), card.name)
     # From the file as it is stored, so that everything can be derived from it again to the last digit.

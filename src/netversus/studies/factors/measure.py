@@ -14,6 +14,7 @@ from netversus.lab.data.split import held_out
 from netversus.lab.evaluation import batches
 from netversus.lab.preprocessing import geometry
 from netversus.lab.training.initial import start_as_identity
+from netversus.messages import noted
 from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.studies.factors import judged_images
 from netversus.studies.factors.design import Setting, design
@@ -29,18 +30,18 @@ def measure(bench: Bench) -> Iterator[Emission]:
     views = _views(bench, {card.preprocessing for _, card in open_trials})
     total = len(settings) * len(bench.contenders)
     done = total - len(open_trials)
-    yield Progress(done, total, "trials")
+    yield Progress(done, total, noted("trials"))
     for setting, card in open_trials:
         trial = _trial(bench, setting, card)
         images = views[geometry(card.preprocessing)]
         for step in trial.train(images):
-            yield Progress(done + step / (trial.steps + 1), total, "trials")
+            yield Progress(done + step / (trial.steps + 1), total, noted("trials"))
         top1 = trial.top1(images, bench.room(card))
         seen = {"trial_seed": trial.seed, "trial_diverged": trial.diverged, "trial_top1": top1}
         for metric, value in seen.items():
             yield Observations(card.name, metric, (setting.unit,), (float(value),))
         done += 1
-        yield Progress(done, total, "trials")
+        yield Progress(done, total, noted("trials"))
 
 
 def _stored(bench: Bench, setting: Setting, card: ContenderCard) -> bool:

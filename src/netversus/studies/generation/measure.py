@@ -40,12 +40,14 @@ def measure(bench: Bench) -> Iterator[Emission]:
     for number, card in enumerate(bench.contenders):
         yield from studio.painted(card)
         yield from studio.ascended(card)
-        yield Progress(number + 1, 2 * len(bench.contenders), "contenders have painted")
+        yield Progress(number + 1, 2 * len(bench.contenders), noted("contenders have painted"))
     for number, card in enumerate(bench.contenders):
         yield from studio.recognised(card)
         yield from studio.compared(card)
         yield from studio.restored(card)
-        yield Progress(len(bench.contenders) + number + 1, 2 * len(bench.contenders), "contenders judged and restored")
+        yield Progress(
+            len(bench.contenders) + number + 1, 2 * len(bench.contenders), noted("contenders judged and restored")
+        )
 
 
 @dataclass
@@ -92,7 +94,11 @@ class Studio:
                 continue
             images = None
             for step, images in enumerate(paint(self.model(card), card, group, Brush(options.steps), self.bench.seed)):
-                yield Progress(step + 1, options.steps, f"steps of {card.name} on pictures {number + 1}")
+                yield Progress(
+                    step + 1,
+                    options.steps,
+                    noted("steps of {contender} on pictures {n}", contender=card.name, n=number + 1),
+                )
                 if step % max(1, options.steps // LOOKS) == 0:
                     self.bench.keep(Artifact(PROGRESS, to_strip(to_pixels(images, card.preprocessing)), card.name))
             assert images is not None
@@ -197,7 +203,7 @@ class Studio:
             errors.append(root_mean_square(from_strip(strip, len(ids)), truth))
             units = tuple(f"{stage}: {one}" for one in ids)
             yield Observations(card.name, "stage_restored", units, tuple(errors[-1]))
-            yield Progress(len(errors), len(errors) + 1, f"stages of {card.name}")
+            yield Progress(len(errors), len(errors) + 1, noted("stages of {contender}", contender=card.name))
         if errors:
             yield Observations(card.name, "restored", ids, tuple(np.mean(errors, axis=0).tolist()))
 

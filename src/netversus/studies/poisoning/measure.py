@@ -16,6 +16,7 @@ from netversus.lab.from_scratch import Lesson, forgotten, taught
 from netversus.lab.poison.attacks import Poisoned, find_attack, poisoned
 from netversus.lab.poison.noise import ASYMMETRIC, SYMMETRIC, with_wrong_labels
 from netversus.lab.training.judge import pixels
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.poisoning import PoisoningOptions, names, steps
@@ -132,7 +133,7 @@ def _result(
     """What came out of a training; what is kept is not trained again."""
     kept = bench.kept(card.name, condition.file)
     if kept is not None:
-        yield Progress(done + 1, total, "trainings")
+        yield Progress(done + 1, total, noted("trainings"))
         return read_result(kept)
     taken = _data(bench, condition, images)
     lesson = Lesson(condition.name, taken.images, taken.labels, bench.seed, steps(bench.options, len(taken.labels)))
@@ -141,7 +142,7 @@ def _result(
     result = _judged(guarded, condition, taken, images)
     bench.keep(Artifact(condition.file, result.content(), card.name))
     forgotten(bench, card, condition.name)
-    yield Progress(done + 1, total, "trainings")
+    yield Progress(done + 1, total, noted("trainings"))
     return result
 
 
@@ -155,7 +156,7 @@ def _told(
         except StopIteration as end:
             model: nn.Module = end.value
             return model
-        yield Progress(done + _TRAINING * step / count, total, "trainings")
+        yield Progress(done + _TRAINING * step / count, total, noted("trainings"))
 
 
 def _data(bench: Bench, condition: Condition, images: Images) -> Poisoned:

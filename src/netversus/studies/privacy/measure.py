@@ -16,6 +16,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.from_scratch import Lesson, forgotten, said, taught
 from netversus.lab.membership import confidence, half, likelihood_ratios, shadow_halves
 from netversus.lab.training.judge import pixels
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.privacy import pool, steps
@@ -112,7 +113,7 @@ def _said(
         forgotten(bench, card, training.name)
     else:
         said_of = _unpacked(kept)
-    yield Progress(done + 1, total, "trainings")
+    yield Progress(done + 1, total, noted("trainings"))
     return said_of
 
 
@@ -126,7 +127,7 @@ def _told(
         except StopIteration as end:
             model: nn.Module = end.value
             return model
-        yield Progress(done + step / (count + 1), total, "trainings")
+        yield Progress(done + step / (count + 1), total, noted("trainings"))
 
 
 def _ask(bench: Bench, card: ContenderCard, model: nn.Module, images: Images) -> Said:

@@ -16,6 +16,7 @@ from netversus.lab.data.annotated import FrameSet
 from netversus.lab.evaluation import predict
 from netversus.lab.features import Shelf, Subset, read_features, subset, widths
 from netversus.lab.preprocessing import normalise, to_uint8
+from netversus.messages import noted
 from netversus.records import ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.recognition import OTHER, RANKS, SAME
@@ -38,7 +39,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
         yield from read_features(bench, part, backbones, shelves)
     for number, card in enumerate(bench.contenders):
         yield from _retrieved(bench, card, backbones[card.name], queries, gallery)
-        yield Progress(number + 1, len(bench.contenders), "contenders ranked")
+        yield Progress(number + 1, len(bench.contenders), noted("contenders ranked"))
     backbones.clear()
     yield from _crops(bench)
 
@@ -143,7 +144,7 @@ def _crops(bench: Bench) -> Iterator[Emission]:
                 inputs = normalise(pixels, card.preprocessing)
                 said = predict(models[card.name], inputs, bench.room(card)).argmax(1)
                 shares[card.name].append(float((said == torch.tensor(crops.labels)).double().mean()))
-        yield Progress(place + 1, len(order), "pictures with boxes")
+        yield Progress(place + 1, len(order), noted("pictures with boxes"))
     for card in judges:
         yield Observations(card.name, "crop_objects", tuple(units), tuple(map(float, objects)))
         yield Observations(card.name, "crops_too_small", tuple(frames.ids[i] for i in order), tuple(map(float, small)))

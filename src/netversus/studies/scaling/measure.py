@@ -53,12 +53,12 @@ def measure(bench: Bench) -> Iterator[Emission]:
     for name, step in _steps(bench, kept, contenders, names):
         done[name] = step
         yield from step.observations
-        yield Progress(len(done), total, "steps")
+        yield Progress(len(done), total, noted("steps"))
     yield from growths(observation for step in done.values() for observation in step.observations)
     left_out = _left_out(done.values())
     for emission in top1(bench, [_shown(bench, each, left_out) for each in contenders]):
         if isinstance(emission, Progress):
-            yield Progress(len(done) + emission.done, total, "steps")
+            yield Progress(len(done) + emission.done, total, noted("steps"))
         else:
             yield emission
     yield Artifact(NOTES, _notes(bench, contenders, done))

@@ -15,6 +15,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.engines.nan_origin import nan_origin
 from netversus.lab.evaluation import Batch, batches, predict
 from netversus.lab.preprocessing import scaled
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.study import LEFT_OUT
@@ -68,7 +69,7 @@ def top1(bench: Bench, contenders: Sequence[Shown]) -> Iterator[Emission]:
         for each in contenders if batch.ids else ():
             for side in each.sides:
                 yield from _answers(bench, each, side, batch)
-        yield Progress(number + 1, steps(bench), "batches")
+        yield Progress(number + 1, steps(bench), noted("batches"))
     if len(left_out) == len(order):
         raise DataError(f"none of {len(order):,} images could be read, first {next(iter(left_out.values()))}")
 

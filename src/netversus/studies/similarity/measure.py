@@ -102,7 +102,7 @@ class Comparison:
                 self.bench.flush()  # the state takes the answers so far for granted
                 self.bench.keep(Artifact(alignment.FILE, alignment.dumped(state), self.holder))
                 saved = time.monotonic()
-            yield Progress(state.read, len(self.order), "images")
+            yield Progress(state.read, len(self.order), noted("images"))
 
     def _subjects(self, *, untrained_too: bool) -> Iterator[_Subject]:
         for card in self.bench.contenders:
@@ -209,7 +209,7 @@ class Comparison:
             for card in self.bench.contenders:
                 if blocks[card.name] and not set(batch.ids) <= set(self.bench.stored(card.name, "block_loss")):
                     yield from self._without(card, batch, blocks[card.name])
-            yield Progress(batch.stop, len(index), "images shown with blocks skipped")
+            yield Progress(batch.stop, len(index), noted("images shown with blocks skipped"))
 
     def _without(self, card: ContenderCard, batch: Batch, blocks: Sequence[str]) -> Iterator[Observations]:
         model, inputs, labels = self.model(card), batch.inputs(card.preprocessing), torch.from_numpy(batch.labels)

@@ -19,6 +19,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.running import ENGINE_FILE
 from netversus.lab.timing.kept import Kept
 from netversus.lab.timing.turns import turns
+from netversus.messages import noted
 from netversus.provenance import usable_cores
 from netversus.records import Artifact, ContenderCard, Emission, Progress
 from netversus.studies.speed import NOTES, WAY, share
@@ -40,7 +41,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
         yield from step.observations
         if step.way is not None:
             yield Artifact(WAY, WAY_RECORD.dump_json(step.way))
-        yield Progress(number + 1, len(names), "steps")
+        yield Progress(number + 1, len(names), noted("steps"))
     yield Artifact(NOTES, _notes(bench, kept, names))
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from netversus.lab.bench import Bench
+from netversus.messages import noted
 from netversus.records import ContenderCard, Emission, Observations, Progress
 from netversus.studies.structure.receptive import (
     LastMap,
@@ -33,16 +34,16 @@ def measure(bench: Bench) -> Iterator[Emission]:
             model = bench.model(card).requires_grad_(requires_grad=False)
             pass_ = trace(model, torch.zeros(_shape(card), device=bench.device))
             yield from _new(bench, _counts(card.name, pass_))
-            yield Progress(done + 1, total, f"counted {card.name}")
+            yield Progress(done + 1, total, noted("counted {contender}", contender=card.name))
             stretched = bench.model(card).requires_grad_(requires_grad=False)  # some remember the sizes they were shown
             last = find_last_map(stretched, pass_, card.preprocessing.crop)
             yield from _new(bench, _theoretical(card.name, stretched, last))
             del stretched
-            yield Progress(done + 2, total, f"theoretical receptive field of {card.name}")
+            yield Progress(done + 2, total, noted("theoretical receptive field of {contender}", contender=card.name))
             if card.untrained:
                 open_branches(model)
             yield from _new(bench, _effective(bench, card, model, last))
-        yield Progress(done + STEPS, total, f"effective receptive field of {card.name}")
+        yield Progress(done + STEPS, total, noted("effective receptive field of {contender}", contender=card.name))
 
 
 def _new(bench: Bench, observed: Iterator[Observations]) -> Iterator[Observations]:

@@ -25,6 +25,7 @@ from netversus.lab.tracking.least import OVERLAP, best_score
 from netversus.lab.tracking.library import track_by
 from netversus.lab.tracking.results import as_text, as_zip, from_zip, read_results
 from netversus.lab.tracking.tracks import Array, Tracks, Truth, joined, truth_of
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.statistics.tracks import Counts, dumped, loaded
@@ -76,7 +77,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
                 name = book.card.name
                 ways = {TRACKED: _first(told[name][clip.name], truth.length)} if name in told else seen.tracked(name)
                 yield from book.enter(clip, truth, ways, found.get(name))
-        yield Progress(number + 1, len(clips), "sequences tracked")
+        yield Progress(number + 1, len(clips), noted("sequences tracked"))
 
 
 @dataclass

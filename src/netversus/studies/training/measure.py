@@ -23,6 +23,7 @@ from netversus.lab.training.distributed import World
 from netversus.lab.training.judge import answers
 from netversus.lab.training.peers import accompanied, shared
 from netversus.lab.training.room import fitting
+from netversus.messages import noted
 from netversus.records import Artifact, ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.studies.training import NOTES, TARGET, WEIGHTS
 from netversus.studies.training.budget import steps_for
@@ -98,7 +99,9 @@ def _share_round(learner: Learner, stop: int, share: float, number: int) -> Iter
     images = (stop - trainee.done) * trainee.recipe.batch
     begin = time.perf_counter()
     for _ in _steps(learner, stop):
-        yield Progress(trainee.done, trainee.steps, f"steps of {learner.name}, {share:g}")
+        yield Progress(
+            trainee.done, trainee.steps, noted("steps of {contender}, {n}", contender=learner.name, n=f"{share:g}")
+        )
     seconds = time.perf_counter() - begin
     unit = f"{_unit(share)}/round-{number + 1:03d}"
     yield Observations(learner.name, "fraction_train_time", (unit,), (seconds / images,))
@@ -213,7 +216,7 @@ def _round(learner: Learner, stop: int, unit: str, meters: Sequence[Meter]) -> I
     for loss in _steps(learner, stop):
         losses.append(loss)
         norms.append(trainee.gradient_norm)
-        yield Progress(trainee.done, trainee.steps, f"steps of {trainee.name}")
+        yield Progress(trainee.done, trainee.steps, noted("steps of {contender}", contender=trainee.name))
     seconds = time.perf_counter() - begin
     yield Observations(learner.name, "train_time", (unit,), (seconds / images,))
     if meters:

@@ -18,7 +18,7 @@ from netversus.lab.bench import Bench
 from netversus.lab.evaluation import batches, predict
 from netversus.lab.features import Shelf, Subset, read_features, subset, widths
 from netversus.lab.preprocessing import geometry
-from netversus.messages import noted
+from netversus.messages import noted, template
 from netversus.records import ContenderCard, Emission, Observations, Preprocessing, Progress
 from netversus.statistics.order import recorded_shuffle
 from netversus.studies.transfer import SHOTS
@@ -44,7 +44,7 @@ def measure(bench: Bench) -> Iterator[Emission]:
     backbones.clear()  # the weights will be wanted anew, once for each way to adjust them
     for number, each in enumerate(frozen):
         yield from each.observe(bench)
-        yield Progress(number + 1, len(frozen), "contenders probed")
+        yield Progress(number + 1, len(frozen), noted("contenders probed"))
     yield from _adjusted(bench, frozen)
 
 
@@ -166,7 +166,7 @@ def _adjusted(bench: Bench, frozen: Sequence[Frozen]) -> Iterator[Emission]:
             answers = tuning.probe.classes[scores.argmax(dim=1).numpy()]
             right = (answers == batch.labels) & np.asarray(torch.isfinite(scores).all(dim=1))
             yield Observations(tuning.name, f"{tuning.kind}_top1", batch.ids, tuple(right.astype(float).tolist()))
-        yield Progress(batch.stop, len(test.index), "images shown to adjusted networks")
+        yield Progress(batch.stop, len(test.index), noted("images shown to adjusted networks"))
 
 
 def _open(bench: Bench, each: Frozen, kind: str) -> bool:
@@ -194,9 +194,11 @@ def _trained(bench: Bench, tuning: Tuning, images: Tensor | None, labels: NDArra
     """Take the steps that are left, with a checkpoint now and then."""
     if images is None:
         return
+    partial = tuning.kind == PARTIAL
+    said = template("steps of {contender}, partial") if partial else template("steps of {contender}, finetuned")
     saved = time.monotonic()
     for done in tuning.train(images, labels):
-        yield Progress(done, tuning.steps, f"steps of {tuning.name}, {tuning.kind}")
+        yield Progress(done, tuning.steps, noted(said, contender=tuning.name))
         if time.monotonic() - saved >= CHECKPOINT_SECONDS:
             tuning.save(bench.scratch(tuning.name) / f"{tuning.kind}.pt")
             saved = time.monotonic()
