@@ -65,6 +65,15 @@ def test_what_determines_the_result_changes_the_key(plan: Make, settings: dict[s
     assert not {c.key for c in plan().cells} & {c.key for c in plan(**settings).cells}
 
 
+def test_a_contender_under_another_name_is_measured_again(
+    plan: Make, make_card: Callable[..., ContenderCard], data_card: DataCard
+):
+    old = make_card("old", spec="old=resnet18", architecture="resnet18", digest="digest of resnet18")
+    named = plan(cards=[old, make_card("resnet34")]).cells
+    apart = {c.key for c in plan().cells} ^ {c.key for c in named}
+    assert {c.contenders for c in named if c.key in apart} == {("old",)}
+
+
 def test_what_does_not_determine_the_result_keeps_the_key(plan: Make):
     assert {c.key for c in plan().cells} == {c.key for c in plan(level=0.9, margins={"accuracy.top1": 0.5}).cells}
 

@@ -360,6 +360,8 @@ def _cell(
     """A cell whose key covers everything that determines its result."""
     options = c.options.model_dump(mode="json")
     digests = [card.digest for card in group]
+    called = [card.name for card in group if card.name != card.spec]  # observations are stored under it
+    rule = (*rule, called) if called else rule
     key = digest(c.study.name, c.study.version, digests, work.data.digest, options, seed, device, after, *rule)
     alone = Work(work.data, {card.name: work.rates[card.name] for card in group})
     return Cell(

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netversus.errors import SpecError
+from netversus.lab.contenders.resolve import resolve
 from netversus.lab.contenders.spec import SOURCES, ContenderSpec, parse, preparation
-from netversus.records import Preprocessing
+from netversus.records import DataCard, Preprocessing
 
 FORMS = [
     ("resnet50", "resnet50", ContenderSpec("torchvision", "resnet50")),
@@ -44,6 +45,17 @@ FORMS = [
         "py:nets:make?crop=48@scratch",
         ContenderSpec("py", "nets:make", "scratch", {"crop": "48"}),
     ),
+    (
+        " ours-v1=file:a=b.pt?arch=resnet50&engine=auto",
+        "ours-v1=file:a=b.pt?arch=resnet50&engine=auto",
+        ContenderSpec("file", "a=b.pt", "", {"arch": "resnet50"}, "auto", "ours-v1"),
+    ),
+    (
+        "small=resnet50?stages=3@scratch",
+        "small=resnet50?stages=3@scratch",
+        ContenderSpec("torchvision", "resnet50", "scratch", {"stages": "3"}, name="small"),
+    ),
+    ("resnet50?stages=3", "resnet50?stages=3", ContenderSpec("torchvision", "resnet50", "", {"stages": "3"})),
 ]
 
 
@@ -52,6 +64,21 @@ def test_every_form_is_understood_and_has_one_way_to_be_written(text: str, canon
     assert parse(text) == expected
     assert parse(text).canonical == canonical
     assert parse(canonical) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("a=b=resnet50", "is named twice"), ("a=", "is empty"), ("=resnet50", "resnet50"), ("a b=resnet50", "resnet50")],
+)
+def test_a_name_that_cannot_be_one_is_refused(text: str, says: str, data_card: DataCard):
+    with pytest.raises(SpecError, match=says):
+        resolve(text, data_card)
+
+
+def test_a_contender_is_called_as_its_spec_says(data_card: DataCard):
+    plain, named = resolve("resnet18@scratch", data_card), resolve("old=resnet18@scratch", data_card)
+    assert (plain.name, named.name, named.spec) == ("resnet18@scratch", "old", "old=resnet18@scratch")
+    assert named.digest == plain.digest
 
 
 def test_random_weights_are_told_from_published_ones():

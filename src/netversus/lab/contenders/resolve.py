@@ -78,7 +78,7 @@ def _card(spec: ContenderSpec, identity: tuple[Any, ...], **fields: Any) -> Cont
     prepared: Preprocessing = fields["preprocessing"]
     shown = [getattr(prepared, name) for name in prepared.__slots__]
     return ContenderCard(
-        name=spec.canonical,
+        name=spec.name or spec.canonical,
         spec=spec.canonical,
         source=spec.source,
         digest=digest(spec.source, identity, shown),

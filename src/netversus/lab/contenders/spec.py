@@ -16,7 +16,8 @@ A detector that comes trained is written as a network is: `fasterrcnn_resnet50_f
 revision. `file:`, `onnx:` and `py:` do not say how images are to be prepared; `?crop=`, `resize=`, `mean=`, `std=` and
 `interpolation=` do. torchvision's and timm's networks, and files for them, take `?stem=small`, `?stages=3` and
 `?blocks=3-4-6-3` (`netversus.lab.contenders.shape`), before the `@` where there is one. Any spec but `onnx:` may end in
-`?engine=NAME` (`&engine=NAME` after another setting): how the network is run (`netversus.lab.engines`).
+`?engine=NAME` (`&engine=NAME` after another setting): how the network is run (`netversus.lab.engines`). Any spec may
+begin with `NAME=`: what the contender is called in verdicts and reports, where its spec is no name (`ours=file:...`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ Source = Literal["torchvision", "timm", "hf", "file", "onnx", "py", "results"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 SCRATCH = "scratch"
 
+_NAMED = re.compile(r"([A-Za-z0-9][\w.-]{0,39})=(.*)", re.ASCII | re.DOTALL)  # no colon or ? comes before a setting's =
 _ENGINE = re.compile(r"[?&]engine=([\w-]+)$")
 _WORD = re.compile(r"[\w-]+", re.ASCII)
 
@@ -64,7 +66,7 @@ class ContenderSpec:
 
     `target` is an architecture, a repository or folder, a file, or `module:factory`. `weights` is empty where none
     are asked for, "scratch", or the name of a published set or revision. `settings` are the `?name=value` pairs.
-    `engine` is empty where the spec names none.
+    `engine` is empty where the spec names none, and so is `name`: what the contender is to be called.
     """
 
     source: Source
@@ -72,11 +74,13 @@ class ContenderSpec:
     weights: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
     engine: str = ""
+    name: str = ""
 
     @property
     def canonical(self) -> str:
         """The one way to write this spec; it parses to itself."""
-        return f"{self._plain}{'&' if self.settings else '?'}engine={self.engine}" if self.engine else self._plain
+        engine = f"{'&' if self.settings else '?'}engine={self.engine}" if self.engine else ""
+        return f"{self.name}{'=' if self.name else ''}{self._plain}{engine}"
 
     @property
     def _plain(self) -> str:
@@ -99,6 +103,13 @@ def parse(text: str) -> ContenderSpec:
     Raises:
         SpecError: it is no spec; the message gives an example or the nearest words.
     """
+    named = _NAMED.fullmatch(text.strip())
+    if named:
+        spec = parse(named[2])
+        if spec.name:
+            once = replace(spec, name=named[1]).canonical
+            raise SpecError(f"{text.strip()!r} is named twice", hint=f"write {once}")
+        return replace(spec, name=named[1])
     whole = text.strip()
     text, engine = _engine(whole)
     prefix, colon, rest = (part.strip() for part in text.partition(":"))

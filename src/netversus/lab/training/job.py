@@ -126,7 +126,7 @@ def _scratch(card: ContenderCard) -> str:
     """The spec of a contender with random weights, where it could have those."""
     if card.source not in ("torchvision", "timm"):
         return f"{card.architecture}@{SCRATCH}"
-    return replace(parse(card.spec), weights=SCRATCH, engine="").canonical
+    return replace(parse(card.spec), weights=SCRATCH, engine="", name="").canonical
 
 
 def _finished(job: Job, world: World, say: Callable[[str], None]) -> Trained:
