@@ -83,6 +83,21 @@ def test_an_undecided_gap_says_about_how_many_more_units_decide() -> None:
     assert found.further_units == pytest.approx(7.85 * 0.2 / 0.04**2 - 100, rel=0.15)
 
 
+@pytest.mark.parametrize("level", [0.95, 0.995])
+@pytest.mark.parametrize(
+    "asked",
+    [question(Scale.PROPORTION), question(Scale.MEAN, bounds=(0.0, 1.0)), question(Scale.MEAN, bounds=(0.0, 5.0))],
+)
+def test_where_no_unit_differs_exactly_so_many_more_that_do_not_decide(asked: Question, level: float) -> None:
+    """1 / n, not 1 / sqrt(n): from 64 images it would be told ten times as many."""
+    found = judge(asked, np.ones(64), np.ones(64), level=level)
+    assert found.verdict is Verdict.UNDECIDED
+    assert found.further_units is not None
+    enough = np.ones(64 + found.further_units)
+    assert judge(asked, enough, enough, level=level).verdict is Verdict.EQUIVALENT
+    assert judge(asked, enough[1:], enough[1:], level=level).verdict is Verdict.UNDECIDED
+
+
 @pytest.mark.parametrize("scale", [Scale.PROPORTION, Scale.MEAN])
 def test_lower_is_better_turns_the_verdict_round(scale: Scale) -> None:
     a, b = outcomes(60, 20, 400, 20)

@@ -21,6 +21,7 @@ from netversus.records import Direction, Effect, Question, Scale, Verdict
 from netversus.statistics.bootstrap import bootstrap, bootstrap_p, draws_for, percentile_interval, two_way_bootstrap
 from netversus.statistics.constant import (
     Bounds,
+    alike_for_share,
     apart,
     bounds_of,
     constant_aggregate,
@@ -28,6 +29,7 @@ from netversus.statistics.constant import (
     is_zero,
     of_differences,
     same,
+    unseen_share,
     within,
 )
 from netversus.statistics.distributions import student
@@ -37,7 +39,7 @@ from netversus.statistics.means import mean_test
 from netversus.statistics.pairing import Paired, Sample, fraction, pair
 from netversus.statistics.permutation import FEW, SignFlip, exchange_test, sign_flip, smallest_p, units_needed
 from netversus.statistics.power import further_seeds, further_units
-from netversus.statistics.proportions import mcnemar_mid_p, tabulate, tango
+from netversus.statistics.proportions import alike_for_tango, mcnemar_mid_p, tabulate, tango
 from netversus.statistics.ratios import (
     blocks_of,
     hodges_lehmann,
@@ -84,7 +86,8 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """A comparison before its verdict. `effect` is on the scale of differences: logarithms for a ratio."""
+    """A comparison before its verdict. `effect` is on the scale of differences: logarithms for a ratio. `alike`: no
+    unit differed, so that the interval is about units unseen alone."""
 
     n: int
     value_a: float
@@ -94,6 +97,7 @@ class _Measured:
     method: str
     discordant: tuple[int, int] | None = None
     caveats: tuple[str, ...] = ()
+    alike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +208,7 @@ def _judged(question: Question, measured: _Measured, level: float, margin: float
         if unproven or measured.n < least:
             verdict = Verdict.UNDECIDED
         if verdict is Verdict.UNDECIDED:
-            half = (effect.high - effect.low) / 2
-            further = further_units(measured.n, effect.estimate, half, reach, level=level)
+            further = _further(question, measured, effect, reach, level)
             further = further and max(further, least - measured.n)
     return Comparison(
         n=measured.n,
@@ -219,6 +222,16 @@ def _judged(question: Question, measured: _Measured, level: float, margin: float
         discordant=measured.discordant,
         caveats=measured.caveats,
     )
+
+
+def _further(question: Question, measured: _Measured, effect: Effect, margin: float, level: float) -> int | None:
+    """About how many more units decide; where no unit differed, how many more such units do."""
+    half = (effect.high - effect.low) / 2
+    if not measured.alike or margin <= 0:
+        return further_units(measured.n, effect.estimate, half, margin, level=level)
+    if question.scale is Scale.PROPORTION:
+        return alike_for_tango(margin, level) - measured.n
+    return alike_for_share(unseen_share(measured.n, level) * margin / half, level) - measured.n
 
 
 def _fact(question: Question, paired: Paired, margin: float) -> Comparison:
@@ -238,6 +251,7 @@ def _proportion(paired: Paired, level: float) -> _Measured:
         p_value=mcnemar_mid_p(table.only_b, table.only_a),
         method=noted("McNemar mid-p, Tango score interval"),
         discordant=(table.only_b, table.only_a),
+        alike=table.only_b == table.only_a == 0,
     )
 
 
@@ -346,7 +360,7 @@ def _constant(measured: _Measured, difference: float, bounds: Bounds | None, lev
     # All differences equal and not zero: a sign-flip test rejects as surely as it can.
     p = smallest_p(measured.n) if difference else 1.0
     method = noted("all differences equal, rule-of-three interval")
-    return replace(measured, effect=effect, p_value=p, method=method)
+    return replace(measured, effect=effect, p_value=p, method=method, alike=not difference)
 
 
 def _seen_bounds(difference: float, a: Array, b: Array) -> Bounds | None:
@@ -366,7 +380,8 @@ def _constant_aggregate(
         return replace(measured, method=NO_SPREAD)
     p = 1.0 if is_zero(difference, 1.0) else smallest_p(measured.n)
     effect = within(found, of_differences(bounds_of(question)))
-    return replace(measured, effect=effect, p_value=p, method=noted("all differences equal, rule-of-three interval"))
+    method = noted("all differences equal, rule-of-three interval")
+    return replace(measured, effect=effect, p_value=p, method=method, alike=p == 1.0)
 
 
 def _exchanged(

@@ -12,6 +12,7 @@ The one place that decides this, for comparisons and for levels.
 
 from __future__ import annotations
 
+from math import floor, log, log1p
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from netversus.statistics.pairing import fraction
 
 Bounds = tuple[float, float]
 
+_ALL = 1 - 1e-12  # of the units
 _ROUNDING = 1e-13  # what differs by no more, relative to the values, is the same
 
 
@@ -58,6 +60,12 @@ def of_differences(bounds: Bounds | None) -> Bounds | None:
 def unseen_share(n: int, level: float) -> float:
     """The largest share of all units that may differ from n that are all the same: 1 - ((1 - level) / 2)^(1 / n)."""
     return float(1 - ((1 - fraction(level, "the level")) / 2) ** (1 / n))
+
+
+def alike_for_share(share: float, level: float) -> int:
+    """So many units that are all the same leave a smaller share than this, in (0, 1), to those that may differ: the
+    first n whose `unseen_share` lies below."""
+    return floor(log((1 - fraction(level, "the level")) / 2) / log1p(-min(share, _ALL))) + 1
 
 
 def constant_mean(value: float, n: int, level: float, bounds: Bounds) -> Effect:

@@ -6,7 +6,7 @@ Throughout, `b` counts the units that only B got right, `c` those that only A go
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import floor, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +82,13 @@ def tango(b: int, c: int, n: int, level: float) -> Effect:
     _check(b, c, n)
     z = float(norm.isf((1 - fraction(level, "the level")) / 2))
     return Effect((b - c) / n, -_tango_upper(c, b, n, z), _tango_upper(b, c, n, z), level)
+
+
+def alike_for_tango(margin: float, level: float) -> int:
+    """So many units without any disagreement give an interval of `tango` within +-margin (above 0): its half width is
+    z^2 / (n + z^2)."""
+    z = float(norm.isf((1 - fraction(level, "the level")) / 2))
+    return floor(z * z * (1 - margin) / margin) + 1
 
 
 def above_chance(correct: int, n: int, chance: float, *, level: float = 0.95) -> AboveChance:
