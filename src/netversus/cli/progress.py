@@ -57,6 +57,21 @@ def _so_far(progress: Step, left: float) -> str:
     return say("{done} of {total} {what} ({share} %), {left} left", what=told(progress.what), **so_far)
 
 
+class Pace:
+    """How long a count of steps has taken. A pass may count several times, one thing after the other or in turns: each
+    count began when the first word of it came, or rather with the word before."""
+
+    def __init__(self, now: float) -> None:
+        self._heard = now
+        self._began: dict[tuple[str, float], float] = {}
+
+    def left(self, progress: Step, now: float) -> float:
+        """The seconds that this count still takes, at its pace so far."""
+        began = self._began.setdefault((progress.what, progress.total), self._heard)
+        self._heard = now
+        return (now - began) * (progress.total - progress.done) / progress.done if progress.done else 0.0
+
+
 class PlainListener:
     """A line now and then, with the share done and the time left. It speaks its language line by line: what the run
     stores meanwhile is English."""
@@ -65,7 +80,8 @@ class PlainListener:
         self.console = console
         self.lang = lang
         self.place: str | None = None
-        self._begin = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._pace = Pace(self._last)
 
     def opened(self, place: str) -> None:
         """Remember where the run lies, to say so when it is interrupted."""
@@ -83,7 +99,8 @@ class PlainListener:
 
     def started(self, work: Pass, number: int, of: int) -> None:
         """A pass begins."""
-        self._begin = self._last = time.monotonic()
+        self._last = time.monotonic()
+        self._pace = Pace(self._last)
         with speaking(self.lang):
             what = work.label
             if work.seconds:
@@ -93,10 +110,10 @@ class PlainListener:
     def progressed(self, work: Pass, progress: Step) -> None:  # noqa: ARG002
         """A line if the last one is a while ago."""
         now = time.monotonic()
+        left = self._pace.left(progress, now)
         if now - self._last < LINE_EVERY_SECONDS or not progress.done:
             return
         self._last = now
-        left = (now - self._begin) * (progress.total - progress.done) / progress.done
         with speaking(self.lang):
             self._print(f"         {_so_far(progress, left)}")
 
@@ -135,6 +152,7 @@ class RichListener(PlainListener):
             transient=True,
         )
         self._task: TaskID | None = None
+        self._counted = ""
 
     def started(self, work: Pass, number: int, of: int) -> None:
         """A pass begins: a fresh bar."""
@@ -148,6 +166,9 @@ class RichListener(PlainListener):
         if self._task is not None:
             with speaking(self.lang):
                 description = f"{work.study} · {told(progress.what)}" if progress.what else work.study
+            if progress.what != self._counted:  # another count has a pace of its own
+                self._counted = progress.what
+                self._progress.reset(self._task)
             self._progress.update(self._task, completed=progress.done, total=progress.total, description=description)
 
     def __enter__(self) -> Self:
