@@ -128,3 +128,8 @@ def test_seeds_help_only_against_the_variance_of_seeds() -> None:
 def test_questions_without_an_answer_are_refused(call: object) -> None:
     with pytest.raises(StatisticsError):
         call()  # type: ignore[operator]
+
+
+def test_seeds_that_do_not_scatter_leave_nothing_for_more_seeds_to_decide() -> None:
+    assert further_seeds(3, 0.0, 0.0, 0.0, 0.01, level=0.95) is None
+    assert further_seeds(3, 0.0, 0.02, 0.0004, 0.01, level=0.95) is not None

@@ -13,6 +13,8 @@ from pathlib import Path
 from netversus.errors import RunFolderError
 from netversus.files.base import Files
 
+NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that it is there whole or not at all, even after a power cut.
@@ -20,21 +22,9 @@ def write_atomic(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full, the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    with _written_beside(path, content) as temporary:
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     _sync_folder(path.parent)
-
-
-NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 def create_atomic(path: Path, content: bytes) -> bool:
@@ -46,6 +36,18 @@ def create_atomic(path: Path, content: bytes) -> bool:
     Raises:
         OSError: the disk is full, the folder cannot be written.
     """
+    with _written_beside(path, content) as temporary:
+        try:
+            _link(temporary, path)
+        except FileExistsError:
+            return False
+    _sync_folder(path.parent)
+    return True
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[Path]:
+    """A whole file on its way to its name; whatever happens, nothing but that name is left."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -53,13 +55,9 @@ def create_atomic(path: Path, content: bytes) -> bool:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        _link(temporary, path)
-    except FileExistsError:
-        return False
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-    return True
 
 
 def _link(file: Path, path: Path) -> None:

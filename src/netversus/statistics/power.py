@@ -125,12 +125,12 @@ def further_seeds(
     """About how many more seeds of each contender decide on the same units; None where no number would.
 
     `error` is the standard error of the estimate, `over_seeds` the part of its square that shrinks with
-    seeds.
+    seeds; where seeds do not scatter, more of them narrow nothing.
     """
     reach = max(abs(estimate), margin - abs(estimate))
     wanted = (reach / sum(_normal(level, power))) ** 2
     fixed = max(0.0, error**2 - over_seeds)
-    if wanted <= fixed:
+    if wanted <= fixed or over_seeds <= 0:
         return None
     total = seeds * over_seeds / (wanted - fixed)
     return max(1, ceil(total - seeds)) if total < _MOST else None
